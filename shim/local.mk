@@ -1,0 +1,45 @@
+# What runs inside the traced process: the preloaded probe, and the agent that it loads.
+# Never sanitized, never linked with what the program did not ask for: the probe needs libc only.
+SHIM_CFLAGS = -std=gnu11 $(WARN_CFLAGS) -O2 -fvisibility=hidden -fexceptions -fno-sanitize=all
+SHIM_LDFLAGS = -module -avoid-version -shared -Wl,-z,defs -Wl,-z,now
+
+include_HEADERS += shim/stalltrace.h
+
+lib_LTLIBRARIES += libstalltrace.la
+libstalltrace_la_SOURCES = \
+	shim/probe/body_file.c \
+	shim/probe/body_lock.c \
+	shim/probe/body_syscall.c \
+	shim/probe/body_wait.c \
+	shim/probe/calls.def \
+	shim/probe/capture.c \
+	shim/probe/clock.c \
+	shim/probe/host.c \
+	shim/probe/loops.c \
+	shim/probe/probe.h \
+	shim/probe/real.h \
+	shim/probe/resolve.c \
+	shim/probe/settings.c \
+	shim/probe/slot.c \
+	shim/probe/support.c \
+	shim/probe/what.c \
+	shim/probe/wrappers.c \
+	shim/pyframes.h \
+	shim/slot.h
+libstalltrace_la_CFLAGS = $(SHIM_CFLAGS)
+libstalltrace_la_LDFLAGS = $(SHIM_LDFLAGS) \
+	-Wl,--version-script=$(top_srcdir)/shim/probe/libstalltrace.map
+EXTRA_libstalltrace_la_DEPENDENCIES = shim/probe/libstalltrace.map
+EXTRA_DIST += shim/probe/libstalltrace.map
+
+pkglib_LTLIBRARIES += stalltrace-agent.la
+stalltrace_agent_la_SOURCES = \
+	shim/agent/python.c \
+	shim/agent/python.h \
+	shim/agent/python_code.c \
+	shim/agent/python_elf.c \
+	shim/agent/python_line.c \
+	shim/agent/python_offsets.h
+stalltrace_agent_la_CFLAGS = $(SHIM_CFLAGS) $(LIBUNWIND_CFLAGS)
+stalltrace_agent_la_LDFLAGS = $(SHIM_LDFLAGS)
+stalltrace_agent_la_LIBADD = $(LIBUNWIND_LIBS)
