@@ -1,6 +1,8 @@
 # What runs inside the traced process: the preloaded probe, and the agent that it loads.
 # Never sanitized, never linked with what the program did not ask for: the probe needs libc only.
-SHIM_CFLAGS = -std=gnu11 $(WARN_CFLAGS) -O2 -fvisibility=hidden -fexceptions -fno-sanitize=all
+# No _FORTIFY_SOURCE: the checked variants are functions that the probe itself stands in for.
+SHIM_CFLAGS = -std=gnu11 -D_GNU_SOURCE -U_FORTIFY_SOURCE $(WARN_CFLAGS) -O2 -fvisibility=hidden \
+	-fexceptions -fno-sanitize=all
 SHIM_LDFLAGS = -module -avoid-version -shared -Wl,-z,defs -Wl,-z,now
 
 include_HEADERS += shim/stalltrace.h
@@ -28,18 +30,33 @@ libstalltrace_la_SOURCES = \
 	shim/slot.h
 libstalltrace_la_CFLAGS = $(SHIM_CFLAGS)
 libstalltrace_la_LDFLAGS = $(SHIM_LDFLAGS) \
-	-Wl,--version-script=$(top_srcdir)/shim/probe/libstalltrace.map
+	-Wl,-Bsymbolic-functions -Wl,--version-script=$(top_srcdir)/shim/probe/libstalltrace.map
 EXTRA_libstalltrace_la_DEPENDENCIES = shim/probe/libstalltrace.map
 EXTRA_DIST += shim/probe/libstalltrace.map
 
 pkglib_LTLIBRARIES += stalltrace-agent.la
 stalltrace_agent_la_SOURCES = \
+	shim/agent/agent.c \
+	shim/agent/agent.h \
+	shim/agent/json.c \
+	shim/agent/json.h \
+	shim/agent/memory.c \
+	shim/agent/memory.h \
+	shim/agent/modules.c \
 	shim/agent/python.c \
 	shim/agent/python.h \
 	shim/agent/python_code.c \
 	shim/agent/python_elf.c \
 	shim/agent/python_line.c \
-	shim/agent/python_offsets.h
+	shim/agent/python_offsets.h \
+	shim/agent/records.c \
+	shim/agent/stalls.c \
+	shim/agent/text.h \
+	shim/agent/unwind.c \
+	shim/agent/watch.c \
+	shim/agent/what.c \
+	shim/pyframes.h \
+	shim/slot.h
 stalltrace_agent_la_CFLAGS = $(SHIM_CFLAGS) $(LIBUNWIND_CFLAGS)
 stalltrace_agent_la_LDFLAGS = $(SHIM_LDFLAGS)
 stalltrace_agent_la_LIBADD = $(LIBUNWIND_LIBS)

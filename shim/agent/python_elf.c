@@ -1,6 +1,5 @@
 /* Finding an exported symbol in the objects that are mapped into the process, from the process's
  * own memory: the loader's functions take its lock, which a thread stuck in dlopen holds. */
-#define _GNU_SOURCE
 #include "python.h"
 
 #include <elf.h>

@@ -1,0 +1,212 @@
+/* The agent's thread: its own descriptors, its round of looks, and its end. */
+#include "agent.h"
+#include "json.h"
+#include "python.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <x86intrin.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+enum { SLACK_NS = 10000000, LONGEST_SLEEP_NS = 100000000 };
+#define SECOND_NS 1000000000ull
+
+struct st_shared *st_shared;
+static char trace_path[4096 + 256];
+static pid_t trace_pid; /* whose trace that is */
+
+extern void st_free_ended(void);
+
+/* ---- time --------------------------------------------------------------------------------------- */
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec t = {0, 0};
+    syscall(SYS_clock_gettime, clock, &t);
+    return (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_nsec;
+}
+
+uint64_t st_ticks_now(void)
+{
+    return st_shared->tsc ? __rdtsc() : clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t st_ticks_to_ns(uint64_t ticks)
+{
+    return (uint64_t)((double)ticks * st_shared->ns_per_tick);
+}
+
+uint64_t st_since_start_ns(uint64_t ticks)
+{
+    return ticks > st_shared->start_ticks ? st_ticks_to_ns(ticks - st_shared->start_ticks) : 0;
+}
+
+/* ---- the trace's file ------------------------------------------------------------------------------- */
+
+static void make_path(void)
+{
+    struct st_text t = {trace_path, sizeof(trace_path), 0};
+    char exe[4096];
+    long n = syscall(SYS_readlink, "/proc/self/exe", exe, sizeof(exe) - 1);
+    exe[n > 0 ? n : 0] = 0;
+    const char *name = strrchr(exe, '/');
+    st_text_add(&t, st_shared->settings->output);
+    st_text_char(&t, '/');
+    for (const char *p = name ? name + 1 : "unknown"; *p; p++)
+        st_text_char(&t, *p == ' ' ? '_' : *p);
+    st_text_char(&t, '.');
+    st_text_number(&t, (uint64_t)getpid(), 10, 1);
+    st_text_char(&t, '.');
+    st_text_number(&t, st_shared->start_real_ns / 1000000, 10, 1);
+    st_text_add(&t, ".jsonl");
+}
+
+/* A table of descriptors of our own: the trace is not among the app's, whatever it closes, and what it
+ * closes is not kept open here. */
+static void own_descriptors(void)
+{
+    if (syscall(SYS_close_range, 0u, ~0u, CLOSE_RANGE_UNSHARE) == 0)
+        return;
+    if (unshare(CLONE_FILES) == 0)
+        for (int fd = 0; fd < 1024; fd++)
+            syscall(SYS_close, fd);
+    /* else: the trace's descriptor is one of the app's; a high one, see js_file_open */
+}
+
+/* A forked child starts afresh: nothing of its parent's is its own. */
+static void forget_parent(void)
+{
+    st_shared->start_real_ns = clock_ns(CLOCK_REALTIME);
+    st_shared->start_ticks = st_ticks_now();
+    st_shared->forked = false;
+    st_records_reset();
+    st_stalls_reset();
+    st_modules_reset();
+    st_loops_reset();
+}
+
+static void open_trace(void)
+{
+    bool again = trace_pid == getpid();
+    if (!again) {
+        if (st_shared->forked)
+            forget_parent();
+        make_path();
+    }
+    int r = js_file_open(trace_path, again);
+    if (r == -ENOENT && !again) {
+        mode_t mode = geteuid() == 0 ? 01777 : 0777; /* workers may drop their privileges */
+        syscall(SYS_mkdirat, AT_FDCWD, st_shared->settings->output, mode);
+        if (geteuid() == 0)
+            syscall(SYS_fchmodat, AT_FDCWD, st_shared->settings->output, mode);
+        r = js_file_open(trace_path, false);
+    }
+    if (r == 0 && !again)
+        st_record_process();
+    trace_pid = getpid();
+}
+
+/* ---- the round ------------------------------------------------------------------------------------------ */
+
+static uint64_t least_threshold(void)
+{
+    uint64_t least = LONGEST_SLEEP_NS;
+    for (int i = 0; i < ST_CLASS_COUNT; i++)
+        if (st_shared->settings->threshold_ns[i] < least)
+            least = st_shared->settings->threshold_ns[i];
+    return least;
+}
+
+static void sleep_ns(uint32_t seen, uint64_t ns)
+{
+    struct timespec t = {(time_t)(ns / SECOND_NS), (long)(ns % SECOND_NS)};
+    syscall(SYS_futex, &st_shared->wake, FUTEX_WAIT_PRIVATE, seen, &t, NULL, 0);
+}
+
+/* One round: everything that there is to see and to write. Returns when the next is due, in ns. */
+static uint64_t look_around(bool stats)
+{
+    /* A call is reported at most its threshold plus 20 ms after it began: if it began just after
+     * this look, the next is in time at its threshold plus half of that. */
+    uint64_t next = least_threshold() + SLACK_NS;
+    uint32_t high = atomic_load_explicit(&st_shared->slot_high, memory_order_acquire);
+    st_watch_loops(stats);
+    for (uint32_t i = 0; i < high; i++) {
+        uint64_t ns = st_look_at_slot(i);
+        if (ns < next)
+            next = ns;
+    }
+    st_take_captures();
+    st_free_ended();
+    return next;
+}
+
+static void finish(uint32_t why)
+{
+    look_around(true);
+    look_around(true); /* what ended meanwhile */
+    st_write_counts();
+    if (why == 1) {
+        st_record_end("exit");
+    } else if (why == 3) {
+        st_record_notice("seccomp", "a seccomp filter for all threads was installed: tracing ends "
+                                    "before it");
+        st_record_end("stopped");
+    }
+}
+
+static void acknowledge(uint32_t request)
+{
+    atomic_store(&st_shared->flush_ack, request);
+    syscall(SYS_futex, &st_shared->flush_ack, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+
+EXPORT void *stalltrace_agent_main(void *argument)
+{
+    uint64_t written = 0, now;
+    (void)argument;
+    prctl(PR_SET_NAME, "stalltrace");
+    own_descriptors();
+    open_trace();
+    for (;;) {
+        uint32_t seen = atomic_load(&st_shared->wake);
+        uint32_t request = atomic_load(&st_shared->flush_req);
+        uint32_t stop = atomic_load(&st_shared->stop);
+        if (stop) {
+            finish(stop);
+            return NULL;
+        }
+        now = clock_ns(CLOCK_MONOTONIC);
+        bool stats = now - written >= SECOND_NS;
+        uint64_t next = look_around(stats);
+        if (stats || request != atomic_load(&st_shared->flush_ack)) {
+            st_write_counts();
+            written = now;
+        }
+        if (request != atomic_load(&st_shared->flush_ack))
+            acknowledge(request);
+        if (next > 0)
+            sleep_ns(seen, next);
+    }
+}
+
+/* Runs on the app's thread, once, before the agent's exists. */
+EXPORT int stalltrace_agent_init(struct st_shared *shared)
+{
+    if (shared->abi != ST_ABI)
+        return -EINVAL;
+    st_shared = shared;
+    /* here, not in the agent's thread: the first stall may come at once, and its thread walks its
+     * own Python frames */
+    st_py_detect(&shared->py);
+    return st_unwind_init();
+}

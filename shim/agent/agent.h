@@ -1,0 +1,104 @@
+/* The agent's inside: what its files share. All of it runs on the agent's one thread, but for
+ * stalltrace_agent_init. No malloc (the app's allocator may hold its lock), no stdio, no locks. */
+#ifndef STALLTRACE_AGENT_H
+#define STALLTRACE_AGENT_H
+
+#include "../slot.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+extern struct st_shared *st_shared;
+
+/* ---- time ------------------------------------------------------------------------------------- */
+
+uint64_t st_ticks_now(void);
+uint64_t st_ticks_to_ns(uint64_t ticks);
+/* A moment in ticks, as ns since the start of the process record. */
+uint64_t st_since_start_ns(uint64_t ticks);
+
+/* ---- stacks (unwind.c) --------------------------------------------------------------------------- */
+
+enum { ST_MAX_FRAMES = 256 };
+
+struct st_frame {
+    uint64_t pc;
+    bool exact; /* the instruction itself, not a return address */
+};
+
+struct st_stack {
+    uint32_t count;
+    bool truncated; /* deeper than what was copied, or than ST_MAX_FRAMES */
+    struct st_frame frames[ST_MAX_FRAMES];
+};
+
+int st_unwind_init(void);
+/* Unwinds the copied stack `bytes`, which was at address `base`, from `regs`. Frames of the probe are
+ * left out. */
+void st_unwind(const uint64_t *regs, uint64_t base, const uint8_t *bytes, uint32_t len,
+               struct st_stack *out);
+
+/* ---- modules (modules.c) ------------------------------------------------------------------------- */
+
+struct st_module {
+    uint32_t id;
+    uint64_t base, lo, hi;
+};
+
+/* The module that `pc` lies in, written to the trace the first time; NULL: in none. */
+const struct st_module *st_module_at(uint64_t pc);
+void st_modules_reset(void);
+
+/* ---- what a call waited for (what.c) --------------------------------------------------------------- */
+
+/* The same as the probe's st_what_of, for a thread that is still in its call. */
+void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *args,
+                    uint64_t elapsed_ns);
+/* As text for the trace; empty where there is nothing to say. */
+void st_what_text(const struct st_what *w, const struct st_call *c, char *out, size_t size);
+/* Name of a thread of this process; empty where it is gone. */
+void st_thread_name(pid_t tid, char *out, size_t size);
+
+/* ---- records (records.c) ----------------------------------------------------------------------------- */
+
+struct st_stall {
+    uint32_t loop, stack;
+    const struct st_call *call;
+    uint8_t class;
+    bool strict, ended;
+    uint64_t at_ns, elapsed_ns;
+    const char *detail;
+};
+
+void st_record_process(void);
+void st_record_loop(uint32_t loop, const struct st_slot *s);
+void st_record_loop_end(uint32_t loop, int reason);
+void st_record_stats(uint32_t loop, const struct st_slot *s);
+/* Writes the stack unless an equal one was, and returns its number; 0: it could not be written. */
+uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stack,
+                         const struct st_py_raw *py, int py_len);
+uint32_t st_record_stall(const struct st_stall *stall);
+void st_record_stall_end(uint32_t stall, uint64_t ns);
+void st_record_more(const struct st_stall *like, uint64_t count, uint64_t total_ns, uint64_t max_ns);
+void st_record_dropped(uint64_t stalls);
+void st_record_notice(const char *code, const char *message);
+void st_record_end(const char *reason);
+void st_records_reset(void);
+
+/* ---- stalls (stalls.c): from a slot or a capture to records --------------------------------------------- */
+
+/* Looks at a slot; returns in how many ns it wants to be looked at again, at the latest. */
+uint64_t st_look_at_slot(uint32_t index);
+void st_take_captures(void);
+/* Writes what was only counted. */
+void st_write_counts(void);
+void st_stalls_reset(void);
+/* The loop in this slot now; 0: none. */
+uint32_t st_loop_of(uint32_t index, uint32_t generation);
+
+/* ---- loops (watch.c) ------------------------------------------------------------------------------------ */
+
+void st_watch_loops(bool stats);
+void st_loops_reset(void);
+
+#endif

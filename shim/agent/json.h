@@ -1,0 +1,27 @@
+/* Writing the trace: one record at a time, built in a fixed buffer and appended by one write. */
+#ifndef STALLTRACE_JSON_H
+#define STALLTRACE_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Begins a record of this type. */
+void js_begin(const char *type);
+void js_string(const char *key, const char *value);
+void js_string_n(const char *key, const char *value, size_t len);
+void js_number(const char *key, uint64_t value);
+void js_hex(const char *key, uint64_t value);
+void js_bool(const char *key, bool value);
+/* An array or object as a member (key NULL: as an element), and its end. */
+void js_open(const char *key, char bracket);
+void js_close(char bracket);
+/* Ends the record and appends it. False: it could not be written (and will not be). */
+bool js_end(void);
+
+/* Opens the trace of this process: -errno where it cannot be. Done anew by each agent thread, since a
+ * thread's descriptors go with it. */
+int js_file_open(const char *path, bool again);
+bool js_file_is_open(void);
+
+#endif

@@ -1,0 +1,304 @@
+/* The records of the trace, as doc/trace-format.md describes them. */
+#include "agent.h"
+#include "json.h"
+#include "memory.h"
+#include "python.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#ifndef PACKAGE_VERSION
+#include "config.h"
+#endif
+
+static const char *const class_names[] = {
+#define X(upper, lower) #lower,
+    ST_CLASSES(X)
+#undef X
+};
+static const char *const home_names[] = {"none", "epoll", "poll", "select", "io_uring"};
+
+static uint32_t stalls;
+
+/* ---- process ------------------------------------------------------------------------------------ */
+
+static size_t read_file(const char *path, char *buf, size_t size)
+{
+    long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    long n = fd < 0 ? 0 : syscall(SYS_read, fd, buf, size - 1);
+    if (fd >= 0)
+        syscall(SYS_close, fd);
+    buf[n > 0 ? n : 0] = 0;
+    return n > 0 ? (size_t)n : 0;
+}
+
+static void add_arguments(void)
+{
+    char args[4096];
+    size_t n = read_file("/proc/self/cmdline", args, sizeof(args));
+    js_open("argv", '[');
+    for (size_t i = 0; i < n; i += strlen(args + i) + 1)
+        js_string(NULL, args + i);
+    js_close(']');
+}
+
+void st_record_process(void)
+{
+    const struct st_settings *s = st_shared->settings;
+    char text[4096];
+    js_begin("process");
+    js_string("format", "stalltrace.trace/1");
+    js_string("version", PACKAGE_VERSION);
+    js_number("pid", (uint64_t)getpid());
+    js_number("ppid", (uint64_t)getppid());
+    size_t n = read_file("/proc/sys/kernel/hostname", text, sizeof(text));
+    js_string_n("host", text, n && text[n - 1] == '\n' ? n - 1 : n);
+    long len = syscall(SYS_readlink, "/proc/self/exe", text, sizeof(text));
+    js_string_n("exe", text, len > 0 ? (size_t)len : 0);
+    add_arguments();
+    js_number("start_ns", st_shared->start_real_ns);
+    js_open("threshold_ns", '{');
+    for (int i = 0; i < ST_CLASS_COUNT; i++)
+        js_number(class_names[i], s->threshold_ns[i]);
+    js_close('}');
+    js_number("iteration_threshold_ns", s->iteration_ns);
+    js_open("strict", '[');
+    for (int i = 0; i < ST_CLASS_COUNT; i++)
+        if (s->strict & 1u << i)
+            js_string(NULL, class_names[i]);
+    js_close(']');
+    js_string("loops", s->loops);
+    js_end();
+    if (s->bad[0])
+        st_record_notice("bad-setting", s->bad);
+}
+
+/* ---- loops ---------------------------------------------------------------------------------------- */
+
+void st_record_loop(uint32_t loop, const struct st_slot *s)
+{
+    char name[64];
+    if (!s->api_name || st_mem_read_string((uintptr_t)s->api_name, name, sizeof(name)) < 0)
+        st_thread_name(s->tid, name, sizeof(name));
+    js_begin("loop");
+    js_number("loop", loop);
+    js_number("tid", (uint64_t)s->tid);
+    js_string("name", name);
+    js_string("home", home_names[s->home]);
+    js_number("at_ns", st_since_start_ns(s->tagged_t));
+    js_end();
+}
+
+void st_record_loop_end(uint32_t loop, int reason)
+{
+    static const char *const reasons[] = {"thread", "closed", "api"};
+    js_begin("loop_end");
+    js_number("loop", loop);
+    js_number("at_ns", st_since_start_ns(st_ticks_now()));
+    js_string("reason", reasons[reason]);
+    js_end();
+}
+
+void st_record_stats(uint32_t loop, const struct st_slot *s)
+{
+    js_begin("stats");
+    js_number("loop", loop);
+    js_number("at_ns", st_since_start_ns(st_ticks_now()));
+    js_number("iterations", s->iterations);
+    js_number("max_iteration_ns", st_ticks_to_ns(s->iter_max));
+    js_number("busy_ns", st_ticks_to_ns(s->busy));
+    js_number("wait_ns", st_ticks_to_ns(s->waited));
+    js_number("calls_ns", st_ticks_to_ns(s->in_calls));
+    js_end();
+}
+
+/* ---- stacks ------------------------------------------------------------------------------------------ */
+
+enum { STACK_TABLE = 8192 };
+
+static struct {
+    uint64_t hash;
+    uint32_t id;
+} stack_table[STACK_TABLE];
+static uint32_t stack_count;
+
+static void mix(uint64_t *hash, uint64_t v)
+{
+    *hash = (*hash ^ v) * 0x9e3779b97f4a7c15u;
+    *hash ^= *hash >> 29;
+}
+
+static uint64_t hash_stack(const struct st_call *call, const struct st_stack *stack,
+                           const struct st_py_raw *py, int py_len)
+{
+    uint64_t h = 0x5374616c6c;
+    mix(&h, (uintptr_t)call);
+    for (uint32_t i = 0; i < stack->count; i++)
+        mix(&h, stack->frames[i].pc);
+    for (int i = 0; i < py_len; i++) {
+        mix(&h, py[i].code);
+        mix(&h, py[i].instr);
+    }
+    return h ? h : 1;
+}
+
+static void add_frame(uint64_t pc, bool exact)
+{
+    const struct st_module *m = NULL;
+    for (int i = 0; !m && i < 2; i++)
+        m = st_module_at(pc - (exact ? 0 : (uint64_t)(1 - i)));
+    js_open(NULL, '{');
+    js_hex("pc", pc);
+    if (m) {
+        js_number("module", m->id);
+        js_hex("vaddr", pc - m->base);
+    }
+    if (exact)
+        js_bool("exact", true);
+    js_close('}');
+}
+
+/* The modules first: their records must come before the one that refers to them. */
+static void record_modules(uint64_t call_pc, const struct st_stack *stack)
+{
+    if (call_pc)
+        st_module_at(call_pc);
+    for (uint32_t i = 0; i < stack->count; i++) {
+        if (!stack->frames[i].exact)
+            st_module_at(stack->frames[i].pc - 1);
+        st_module_at(stack->frames[i].pc);
+    }
+}
+
+static void add_python(const struct st_py_raw *py, int py_len)
+{
+    struct st_py_name name;
+    js_open("python", '[');
+    for (int i = 0; i < py_len; i++) {
+        /* what cannot be read is given up, with what lies beyond it */
+        if (st_py_resolve(&st_shared->py, &py[i], &name) < 0)
+            break;
+        js_open(NULL, '{');
+        js_string("function", name.function);
+        js_string("file", name.file);
+        js_number("line", name.line > 0 ? (uint64_t)name.line : 0);
+        if (py[i].entry)
+            js_bool("entry", true);
+        js_close('}');
+    }
+    js_close(']');
+}
+
+/* Where libc's function itself is; 0 while its pointer still leads to one of our own stubs. */
+static uint64_t real_address(const struct st_call *call)
+{
+    uint64_t pc = (uintptr_t)*call->real;
+    return pc >= st_shared->probe_lo && pc < st_shared->probe_hi ? 0 : pc;
+}
+
+uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stack,
+                         const struct st_py_raw *py, int py_len)
+{
+    uint64_t hash = hash_stack(call, stack, py, py_len);
+    unsigned slot = (unsigned)(hash % STACK_TABLE);
+    for (int i = 0; i < 8; i++, slot = (slot + 1) % STACK_TABLE) {
+        if (stack_table[slot].hash == hash)
+            return stack_table[slot].id;
+        if (!stack_table[slot].hash)
+            break;
+    }
+    uint64_t call_pc = real_address(call);
+    record_modules(call_pc, stack);
+    js_begin("stack");
+    js_number("stack", stack_count + 1);
+    js_open("frames", '[');
+    if (call_pc)
+        add_frame(call_pc, true);
+    for (uint32_t i = 0; i < stack->count; i++)
+        /* the innermost is where our wrapper will return to: a return address too */
+        add_frame(stack->frames[i].pc, i > 0 && stack->frames[i].exact);
+    js_close(']');
+    if (py_len > 0)
+        add_python(py, py_len);
+    if (stack->truncated)
+        js_bool("truncated", true);
+    if (!js_end())
+        return 0;
+    stack_table[slot].hash = hash;
+    stack_table[slot].id = ++stack_count;
+    return stack_count;
+}
+
+/* ---- stalls --------------------------------------------------------------------------------------------- */
+
+uint32_t st_record_stall(const struct st_stall *stall)
+{
+    js_begin("stall");
+    js_number("stall", ++stalls);
+    js_string("kind", "call");
+    js_number("loop", stall->loop);
+    js_string("call", stall->call->name);
+    js_string("class", class_names[stall->class]);
+    if (stall->detail && stall->detail[0])
+        js_string("detail", stall->detail);
+    js_number("stack", stall->stack);
+    js_number("at_ns", stall->at_ns);
+    js_number("elapsed_ns", stall->elapsed_ns);
+    js_bool("ended", stall->ended);
+    js_bool("strict", stall->strict);
+    js_end();
+    return stalls;
+}
+
+void st_record_stall_end(uint32_t stall, uint64_t ns)
+{
+    js_begin("stall_end");
+    js_number("stall", stall);
+    js_number("elapsed_ns", ns);
+    js_end();
+}
+
+void st_record_more(const struct st_stall *like, uint64_t count, uint64_t total_ns, uint64_t max_ns)
+{
+    js_begin("more");
+    js_string("kind", "call");
+    js_number("loop", like->loop);
+    js_string("call", like->call->name);
+    js_string("class", class_names[like->class]);
+    js_number("stack", like->stack);
+    js_bool("strict", like->strict);
+    js_number("count", count);
+    js_number("total_ns", total_ns);
+    js_number("max_ns", max_ns);
+    js_end();
+}
+
+void st_record_dropped(uint64_t count)
+{
+    js_begin("dropped");
+    js_number("stalls", count);
+    js_end();
+}
+
+void st_record_notice(const char *code, const char *message)
+{
+    js_begin("notice");
+    js_string("code", code);
+    js_string("message", message);
+    js_end();
+}
+
+void st_record_end(const char *reason)
+{
+    js_begin("end");
+    js_number("at_ns", st_since_start_ns(st_ticks_now()));
+    js_string("reason", reason);
+    js_end();
+}
+
+void st_records_reset(void)
+{
+    stalls = 0;
+    stack_count = 0;
+    memset(stack_table, 0, sizeof(stack_table));
+}

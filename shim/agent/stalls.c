@@ -1,0 +1,276 @@
+/* From a call in progress, or one that has ended and was copied by its thread, to records of the
+ * trace. The first occurrences of a stack are written one by one, later ones are counted. */
+#include "agent.h"
+#include "memory.h"
+#include "python.h"
+
+#include <string.h>
+
+enum { WRITTEN_SINGLY = 50, COUNTERS = 1024, COPY_MAX = 256 * 1024 };
+enum { LONG_HANG_NS = 1000000000 };
+
+/* How often a stack has stalled. */
+static struct counter {
+    struct st_stall like; /* its loop, stack, call, class, strict */
+    uint64_t written;
+    uint64_t pending, total_ns, max_ns; /* not yet written */
+} counters[COUNTERS];
+
+/* The hang that was reported for the call which a slot is in. */
+static struct {
+    uint32_t seq, stall;
+} hangs[ST_MAX_SLOTS];
+
+static uint8_t stack_copy[COPY_MAX];
+static struct st_stack unwound;
+static uint64_t uncounted; /* stalls that not even a counter was free for */
+
+void st_stalls_reset(void)
+{
+    memset(counters, 0, sizeof(counters));
+    memset(hangs, 0, sizeof(hangs));
+    uncounted = 0;
+}
+
+static struct counter *counter_of(const struct st_stall *s)
+{
+    unsigned i = (s->stack * 2654435761u ^ s->loop * 40503u ^ s->strict) % COUNTERS;
+    for (int tries = 0; tries < 16; tries++, i = (i + 1) % COUNTERS) {
+        struct counter *c = &counters[i];
+        if (!c->like.call) {
+            c->like = *s;
+            c->like.detail = NULL;
+            return c;
+        }
+        if (c->like.stack == s->stack && c->like.loop == s->loop && c->like.strict == s->strict &&
+            c->like.class == s->class)
+            return c;
+    }
+    return NULL;
+}
+
+static void write_count(struct counter *c)
+{
+    if (!c->pending)
+        return;
+    st_record_more(&c->like, c->pending, c->total_ns, c->max_ns);
+    c->pending = c->total_ns = c->max_ns = 0;
+}
+
+void st_write_counts(void)
+{
+    static uint64_t said;
+    uint64_t dropped = uncounted;
+    for (unsigned i = 0; i < COUNTERS; i++)
+        write_count(&counters[i]);
+    uint32_t high = atomic_load(&st_shared->slot_high);
+    for (uint32_t i = 0; i < high; i++)
+        dropped += st_shared->slots[i].missed;
+    if (dropped > said) {
+        st_record_dropped(dropped);
+        said = dropped;
+    }
+}
+
+/* Writes a stall, or counts it. Returns its number; 0: it was counted. */
+static uint32_t report(const struct st_stall *s)
+{
+    struct counter *c = counter_of(s);
+    if (!c) {
+        uncounted++;
+        return 0;
+    }
+    if (c->written < WRITTEN_SINGLY || !s->ended) {
+        c->written++;
+        return st_record_stall(s);
+    }
+    c->pending++;
+    c->total_ns += s->elapsed_ns;
+    if (s->elapsed_ns > c->max_ns)
+        c->max_ns = s->elapsed_ns;
+    return 0;
+}
+
+/* ---- calls that have ended ------------------------------------------------------------------------ */
+
+static void take_capture(struct st_capture *c)
+{
+    char detail[512];
+    const struct st_call *call = &st_shared->calls[c->call];
+    st_unwind(c->regs, c->regs[ST_RSP], c->stack, c->stack_len, &unwound);
+    if (c->stack_len >= ST_CAPTURE_STACK - 4096 && !unwound.truncated)
+        unwound.truncated = false; /* it was cut, and the unwind did not need the rest */
+    st_what_text(&c->what, call, detail, sizeof(detail));
+    struct st_stall s = {
+        .loop = st_loop_of(c->slot, c->generation),
+        .stack = st_record_stack(call, &unwound, c->py, c->py_len > 0 ? c->py_len : 0),
+        .call = call,
+        .class = c->class,
+        .strict = c->strict,
+        .ended = true,
+        .at_ns = st_since_start_ns(c->t0),
+        .elapsed_ns = st_ticks_to_ns(c->ticks),
+        .detail = detail,
+    };
+    report(&s);
+}
+
+void st_take_captures(void)
+{
+    for (unsigned i = 0; i < ST_CAPTURES; i++) {
+        struct st_capture *c = &st_shared->captures[i];
+        /* acquire: pairs with the release of the thread that filled it */
+        if (atomic_load_explicit(&c->state, memory_order_acquire) != ST_CAPTURE_READY)
+            continue;
+        take_capture(c);
+        atomic_store_explicit(&c->state, ST_CAPTURE_FREE, memory_order_release);
+    }
+}
+
+/* ---- calls in progress -------------------------------------------------------------------------------- */
+
+/* What is known of a call in progress; read while it may end at any moment. */
+struct progress {
+    uint32_t seq;
+    uint16_t call;
+    uint64_t t0, elapsed_ns;
+    uint64_t regs[ST_REGS], args[ST_ARGS];
+    uint32_t len;
+    int py_len;
+    struct st_py_raw py[ST_PY_MAX];
+};
+
+static bool unmoved(const struct st_slot *s, uint32_t seq)
+{
+    atomic_thread_fence(memory_order_acquire); /* the reads before it are done before the next */
+    return atomic_load_explicit(&s->seq, memory_order_relaxed) == seq;
+}
+
+static void copy_python(const struct st_slot *s, struct progress *p)
+{
+    const struct st_py_layout *py = &st_shared->py;
+    p->py_len = 0;
+    if (!py->version)
+        return;
+    uint64_t tstate = st_py_tstate_of(py, s->pthread, s->tid);
+    if (tstate)
+        p->py_len = st_py_walk_other(py, tstate, p->py, ST_PY_MAX);
+    if (p->py_len < 0)
+        p->py_len = 0;
+}
+
+static bool copy_all(const struct st_slot *s, struct progress *p)
+{
+    memcpy(p->regs, s->regs, sizeof(p->regs));
+    memcpy(p->args, s->args, sizeof(p->args));
+    if (!unmoved(s, p->seq))
+        return false;
+    uint64_t sp = p->regs[ST_RSP], hi = s->stack_hi;
+    uint64_t want = hi > sp && hi - sp < COPY_MAX ? hi - sp : COPY_MAX;
+    p->len = (uint32_t)st_mem_read_some(sp, stack_copy, want);
+    copy_python(s, p);
+    return unmoved(s, p->seq);
+}
+
+/* The threshold of the call's class; for a descriptor, of the class that it turns out to be. */
+static uint64_t threshold_of(const struct st_call *call, const uint64_t *args, uint8_t *class,
+                             struct st_what *what, uint64_t elapsed_ns)
+{
+    const uint64_t *t = st_shared->settings->threshold_ns;
+    *class = call->class;
+    if (call->class < ST_CLASS_COUNT && elapsed_ns < t[call->class])
+        return t[call->class];
+    if (call->class == ST_FD) {
+        uint64_t least = t[ST_FILE];
+        static const uint8_t others[] = {ST_NET, ST_IPC, ST_TTY};
+        for (int i = 0; i < 3; i++)
+            least = t[others[i]] < least ? t[others[i]] : least;
+        if (elapsed_ns < least)
+            return least;
+    }
+    st_what_remote(what, call, args, elapsed_ns);
+    if (call->class == ST_FD)
+        *class = what->class;
+    return *class < ST_CLASS_COUNT ? t[*class] : UINT64_MAX;
+}
+
+static void report_hang(struct st_slot *s, uint32_t index, struct progress *p, uint8_t class,
+                        const struct st_what *what)
+{
+    char detail[512];
+    const struct st_call *call = &st_shared->calls[p->call];
+    st_unwind(p->regs, p->regs[ST_RSP], stack_copy, p->len, &unwound);
+    st_what_text(what, call, detail, sizeof(detail));
+    struct st_stall stall = {
+        .loop = st_loop_of(index, s->generation),
+        .stack = st_record_stack(call, &unwound, p->py, p->py_len),
+        .call = call,
+        .class = class,
+        .at_ns = st_since_start_ns(p->t0),
+        .elapsed_ns = p->elapsed_ns,
+        .detail = detail,
+    };
+    hangs[index].stall = report(&stall);
+    hangs[index].seq = p->seq;
+}
+
+/* Durations that owners have left for calls which were reported while they hung. */
+static void take_ends(struct st_slot *s, uint32_t index)
+{
+    uint32_t tail = atomic_load_explicit(&s->ends_tail, memory_order_relaxed);
+    /* acquire: the entry was written before the head moved */
+    uint32_t head = atomic_load_explicit(&s->ends_head, memory_order_acquire);
+    for (; tail != head; tail++) {
+        const struct st_ended *e = &s->ends[tail % ST_ENDS];
+        if (hangs[index].stall && hangs[index].seq == e->seq) {
+            st_record_stall_end(hangs[index].stall, st_ticks_to_ns(e->ticks));
+            hangs[index].stall = 0;
+        }
+    }
+    atomic_store_explicit(&s->ends_tail, tail, memory_order_release);
+}
+
+/* Is this stack one that is only counted by now? Then a hang is worth a record once it is long. */
+static bool seen_often(const struct st_slot *s, uint32_t index)
+{
+    (void)s, (void)index;
+    return false;
+}
+
+uint64_t st_look_at_slot(uint32_t index)
+{
+    static struct progress p;
+    struct st_slot *s = &st_shared->slots[index];
+    uint8_t state = atomic_load_explicit(&s->state, memory_order_acquire);
+    if (state != ST_SLOT_LIVE && state != ST_SLOT_ENDED)
+        return UINT64_MAX;
+    take_ends(s, index);
+    /* acquire: the fields of the call were written before */
+    p.seq = atomic_load_explicit(&s->seq, memory_order_acquire);
+    if (!(p.seq & 1) || atomic_load(&s->claim) == p.seq || atomic_load(&s->home_closed) ||
+        atomic_load(&s->allowed) || state != ST_SLOT_LIVE)
+        return UINT64_MAX;
+    p.call = s->call;
+    p.t0 = s->t0;
+    memcpy(p.args, s->args, sizeof(p.args));
+    if (!unmoved(s, p.seq) || p.call >= st_shared->call_count)
+        return UINT64_MAX;
+    p.elapsed_ns = st_ticks_to_ns(st_ticks_now() - p.t0);
+    uint8_t class;
+    static struct st_what what;
+    uint64_t least =
+        threshold_of(&st_shared->calls[p.call], p.args, &class, &what, p.elapsed_ns);
+    if (p.elapsed_ns < least)
+        return least - p.elapsed_ns;
+    if (seen_often(s, index) && p.elapsed_ns < LONG_HANG_NS)
+        return LONG_HANG_NS - p.elapsed_ns;
+    if (!copy_all(s, &p))
+        return 0; /* it ended just now: its thread reports it */
+    uint32_t old = atomic_load_explicit(&s->claim, memory_order_relaxed);
+    /* acq_rel: pairs with the owner's; one of the two wins */
+    if (old == p.seq || !atomic_compare_exchange_strong_explicit(
+                            &s->claim, &old, p.seq, memory_order_acq_rel, memory_order_relaxed))
+        return UINT64_MAX;
+    report_hang(s, index, &p, class, &what);
+    return UINT64_MAX;
+}

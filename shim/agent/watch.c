@@ -1,0 +1,83 @@
+/* Loops as they come, move and go, and their figures. */
+#include "agent.h"
+
+#include <string.h>
+
+/* What is known of the loop in a slot. */
+static struct known {
+    uint32_t loop, generation;
+    uint8_t home;
+    bool closed; /* its home fd was closed by another thread, and that was written */
+    uint64_t iterations;
+} known[ST_MAX_SLOTS];
+static uint32_t loops;
+
+void st_loops_reset(void)
+{
+    memset(known, 0, sizeof(known));
+    loops = 0;
+}
+
+uint32_t st_loop_of(uint32_t index, uint32_t generation)
+{
+    return known[index].generation == generation ? known[index].loop : 0;
+}
+
+static void write_stats(struct known *k, const struct st_slot *s)
+{
+    if (s->iterations == k->iterations)
+        return;
+    k->iterations = s->iterations;
+    st_record_stats(k->loop, s);
+}
+
+static void watch_loop(uint32_t index, bool stats)
+{
+    struct st_slot *s = &st_shared->slots[index];
+    struct known *k = &known[index];
+    uint8_t state = atomic_load_explicit(&s->state, memory_order_acquire);
+    if (state != ST_SLOT_LIVE && state != ST_SLOT_ENDED)
+        return;
+    if (k->generation != s->generation) {
+        *k = (struct known){.loop = ++loops, .generation = s->generation, .home = s->home};
+        st_record_loop(k->loop, s);
+    } else if (k->home != s->home) {
+        k->home = s->home;
+        st_record_loop(k->loop, s);
+    }
+    bool closed = atomic_load(&s->home_closed);
+    if (closed && !k->closed) {
+        write_stats(k, s);
+        st_record_loop_end(k->loop, ST_END_CLOSED);
+    } else if (!closed && k->closed) {
+        st_record_loop(k->loop, s);
+    }
+    k->closed = closed;
+    if (stats)
+        write_stats(k, s);
+}
+
+/* Writes what changed since the last look, figures too where `stats`. */
+void st_watch_loops(bool stats)
+{
+    uint32_t high = atomic_load_explicit(&st_shared->slot_high, memory_order_acquire);
+    for (uint32_t i = 0; i < high; i++)
+        watch_loop(i, stats);
+}
+
+/* Slots whose loop has ended are given back, when their last stalls are written. */
+void st_free_ended(void)
+{
+    uint32_t high = atomic_load_explicit(&st_shared->slot_high, memory_order_acquire);
+    for (uint32_t i = 0; i < high; i++) {
+        struct st_slot *s = &st_shared->slots[i];
+        if (atomic_load_explicit(&s->state, memory_order_acquire) != ST_SLOT_ENDED)
+            continue;
+        write_stats(&known[i], s);
+        if (!known[i].closed)
+            st_record_loop_end(known[i].loop, s->end_reason);
+        known[i].closed = true;
+        /* release: the next loop in this slot starts after we are done */
+        atomic_store_explicit(&s->state, ST_SLOT_FREE, memory_order_release);
+    }
+}

@@ -1,0 +1,93 @@
+/* Wrappers of the waits for other threads. A lock is tried first: one that is free costs nothing more
+ * and is never a finding, so whatever reaches st_enter could have blocked. */
+#include "real.h"
+
+static int (*real_trylock)(pthread_mutex_t *);
+
+static int try_mutex(pthread_mutex_t *mutex)
+{
+    if (ST_UNLIKELY(!real_trylock)) {
+        real_trylock = (int (*)(pthread_mutex_t *))st_resolve("pthread_mutex_trylock", NULL);
+        if (!real_trylock)
+            return EBUSY;
+    }
+    return real_trylock(mutex);
+}
+
+ON_LOOP(pthread_mutex_lock, int, (pthread_mutex_t * mutex))
+{
+    ST_PERSONALITY();
+    struct st_slot *s = st_self;
+    /* Anything but "held" is what lock itself would have said, too: success, a dead owner. Not so
+     * with protocols (a priority ceiling may be refused): let lock speak. */
+    int r = try_mutex(mutex);
+    if (r == 0 || r == EOWNERDEAD || r == ENOTRECOVERABLE)
+        return r;
+    uint32_t seq = st_enter(s, ST_CALL_pthread_mutex_lock, (uintptr_t)mutex,
+                            (uintptr_t)mutex->__data.__owner, 0);
+    r = real_pthread_mutex_lock(mutex);
+    if (seq)
+        st_leave(s, seq, ST_LOCK);
+    return r;
+}
+
+WRAPPER(pthread_mutex_lock, int, (pthread_mutex_t * mutex))
+{
+    if (ST_LIKELY(!st_self))
+        return real_pthread_mutex_lock(mutex);
+    return loop_pthread_mutex_lock(mutex);
+}
+
+#define COND(symbol, parameters, arguments)                                                        \
+    ON_LOOP(symbol, int, parameters)                                                               \
+    {                                                                                              \
+        ST_PERSONALITY();                                                                          \
+        struct st_slot *s = st_self;                                                               \
+        uint32_t seq =                                                                             \
+            st_enter(s, ST_CALL_##symbol, (uintptr_t)cond, (uintptr_t)mutex, 0);                   \
+        int r = real_##symbol arguments;                                                           \
+        if (seq)                                                                                   \
+            st_leave(s, seq, ST_LOCK);                                                             \
+        return r;                                                                                  \
+    }                                                                                              \
+    WRAPPER(symbol, int, parameters)                                                               \
+    {                                                                                              \
+        if (ST_LIKELY(!st_self))                                                                   \
+            return real_##symbol arguments;                                                        \
+        return loop_##symbol arguments;                                                            \
+    }
+
+COND(pthread_cond_wait, (pthread_cond_t * cond, pthread_mutex_t *mutex), (cond, mutex))
+COND(pthread_cond_timedwait,
+     (pthread_cond_t * cond, pthread_mutex_t *mutex, const struct timespec *until),
+     (cond, mutex, until))
+COND(pthread_cond_clockwait,
+     (pthread_cond_t * cond, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until),
+     (cond, mutex, clock, until))
+
+/* Not tried first, unlike a mutex: sem_wait acts on a pending cancellation even where it need not
+ * wait, and sem_trywait does not. Whether it was 0 is kept for strict mode. */
+#define SEMAPHORE(symbol, parameters, arguments)                                                   \
+    ON_LOOP(symbol, int, parameters)                                                               \
+    {                                                                                              \
+        ST_PERSONALITY();                                                                          \
+        struct st_slot *s = st_self;                                                               \
+        /* glibc ≥ 2.21: the value is the low half of the first word */                            \
+        bool zero = __atomic_load_n((const unsigned *)sem, __ATOMIC_RELAXED) == 0;                 \
+        uint32_t seq = st_enter(s, ST_CALL_##symbol, (uintptr_t)sem, zero, 0);                     \
+        int r = real_##symbol arguments;                                                           \
+        if (seq)                                                                                   \
+            st_leave(s, seq, ST_LOCK);                                                             \
+        return r;                                                                                  \
+    }                                                                                              \
+    WRAPPER(symbol, int, parameters)                                                               \
+    {                                                                                              \
+        if (ST_LIKELY(!st_self))                                                                   \
+            return real_##symbol arguments;                                                        \
+        return loop_##symbol arguments;                                                            \
+    }
+
+SEMAPHORE(sem_wait, (sem_t * sem), (sem))
+SEMAPHORE(sem_timedwait, (sem_t * sem, const struct timespec *until), (sem, until))
+SEMAPHORE(sem_clockwait, (sem_t * sem, clockid_t clock, const struct timespec *until),
+          (sem, clock, until))

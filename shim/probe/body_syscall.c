@@ -1,0 +1,227 @@
+/* syscall(): the calls that programs make by number. Those that have a wrapper of their own behave as
+ * that wrapper does; the rest pass through. */
+#include "real.h"
+
+#include <linux/futex.h>
+#include <linux/io_uring.h>
+#include <stdarg.h>
+#include <sys/syscall.h>
+
+#define ARGUMENTS a[0], a[1], a[2], a[3], a[4], a[5]
+
+/* How the calls that can block are counted. */
+static bool describe(long number, const long *a, enum st_call_id *id, unsigned *class, uintptr_t *w)
+{
+    w[0] = (uintptr_t)a[0];
+    w[1] = w[2] = 0;
+    *class = ST_FD;
+    switch (number) {
+    case SYS_futex: {
+        int operation = (int)a[1] & FUTEX_CMD_MASK;
+        if (operation != FUTEX_WAIT && operation != FUTEX_WAIT_BITSET && operation != FUTEX_LOCK_PI &&
+            operation != FUTEX_LOCK_PI2 && operation != FUTEX_WAIT_REQUEUE_PI)
+            return false;
+        *id = ST_CALL_futex;
+        *class = ST_LOCK;
+        w[1] = (uintptr_t)operation;
+        return true;
+    }
+    case SYS_read:
+        *id = ST_CALL_read;
+        return true;
+    case SYS_write:
+        *id = ST_CALL_write;
+        return true;
+    case SYS_readv:
+        *id = ST_CALL_readv;
+        return true;
+    case SYS_writev:
+        *id = ST_CALL_writev;
+        return true;
+    case SYS_pread64:
+        *id = ST_CALL_pread;
+        return true;
+    case SYS_pwrite64:
+        *id = ST_CALL_pwrite;
+        return true;
+    case SYS_recvfrom:
+        *id = ST_CALL_recvfrom;
+        *class = ST_NET;
+        w[1] = (uintptr_t)a[3];
+        return true;
+    case SYS_sendto:
+        *id = ST_CALL_sendto;
+        *class = ST_NET;
+        w[1] = (uintptr_t)a[3];
+        return true;
+    case SYS_recvmsg:
+        *id = ST_CALL_recvmsg;
+        *class = ST_NET;
+        w[1] = (uintptr_t)a[2];
+        return true;
+    case SYS_sendmsg:
+        *id = ST_CALL_sendmsg;
+        *class = ST_NET;
+        w[1] = (uintptr_t)a[2];
+        return true;
+    case SYS_connect:
+        *id = ST_CALL_connect;
+        *class = ST_NET;
+        w[1] = (uintptr_t)a[1];
+        w[2] = (uintptr_t)a[2];
+        return true;
+    case SYS_accept:
+    case SYS_accept4:
+        *id = ST_CALL_accept4;
+        *class = ST_NET;
+        return true;
+    case SYS_fsync:
+        *id = ST_CALL_fsync;
+        *class = ST_SYNC;
+        return true;
+    case SYS_fdatasync:
+        *id = ST_CALL_fdatasync;
+        *class = ST_SYNC;
+        return true;
+    case SYS_flock:
+        *id = ST_CALL_flock;
+        *class = ST_LOCK;
+        w[1] = (uintptr_t)a[1];
+        return true;
+    case SYS_nanosleep:
+        *id = ST_CALL_nanosleep;
+        *class = ST_SLEEP;
+        return true;
+    case SYS_clock_nanosleep:
+        *id = ST_CALL_clock_nanosleep;
+        *class = ST_SLEEP;
+        w[0] = (uintptr_t)a[2];
+        w[1] = (uintptr_t)(a[1] & TIMER_ABSTIME);
+        w[2] = (uintptr_t)a[0];
+        return true;
+    case SYS_wait4:
+        *id = ST_CALL_wait4;
+        *class = ST_PROCESS;
+        w[1] = (uintptr_t)a[2];
+        return true;
+    case SYS_waitid:
+        *id = ST_CALL_waitid;
+        *class = ST_PROCESS;
+        w[0] = (uintptr_t)a[1];
+        w[1] = (uintptr_t)a[3];
+        return true;
+    case SYS_poll:
+    case SYS_ppoll:
+    case SYS_select:
+    case SYS_pselect6:
+        *id = number == SYS_poll     ? ST_CALL_poll
+              : number == SYS_ppoll  ? ST_CALL_ppoll
+              : number == SYS_select ? ST_CALL_select
+                                     : ST_CALL_pselect;
+        *class = ST_WAIT;
+        w[0] = number == SYS_poll ? (uintptr_t)a[2] : (uintptr_t)-1L;
+        w[1] = number == SYS_poll || number == SYS_ppoll ? (uintptr_t)a[1] : 0;
+        w[2] = (uintptr_t)-1L;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Is this a wait for events that may be a loop's own? */
+static bool event_wait(long number, const long *a, enum st_call_id *id, enum st_home *home)
+{
+    switch (number) {
+    case SYS_epoll_wait:
+        *id = ST_CALL_epoll_wait;
+        break;
+    case SYS_epoll_pwait:
+        *id = ST_CALL_epoll_pwait;
+        break;
+    case SYS_epoll_pwait2:
+        *id = ST_CALL_epoll_pwait2;
+        break;
+    case SYS_io_uring_enter:
+        if (!(a[3] & IORING_ENTER_GETEVENTS) || a[2] == 0)
+            return false; /* it submits, and waits for nothing */
+        *id = ST_CALL_io_uring_enter;
+        *home = ST_HOME_URING;
+        return true;
+    default:
+        return false;
+    }
+    *home = ST_HOME_EPOLL;
+    return true;
+}
+
+ON_LOOP(syscall, long, (long number, const long *a))
+{
+    ST_PERSONALITY();
+    struct st_slot *s = st_self;
+    enum st_call_id id;
+    enum st_home home;
+    unsigned class = ST_WAIT;
+    uintptr_t w[3];
+    long r;
+    if (event_wait(number, a, &id, &home)) {
+        if (st_is_home(s, home, (int)a[0], 0)) {
+            st_home_begin(s);
+            r = real_syscall(number, ARGUMENTS);
+            st_home_end(s);
+            return r;
+        }
+        w[0] = number == SYS_epoll_wait || number == SYS_epoll_pwait ? (uintptr_t)a[3]
+                                                                     : (uintptr_t)-1L;
+        w[1] = 1;
+        w[2] = (uintptr_t)a[0];
+    } else if (!describe(number, a, &id, &class, w)) {
+        return real_syscall(number, ARGUMENTS);
+    }
+    uint32_t seq = st_enter(s, id, w[0], w[1], w[2]);
+    r = real_syscall(number, ARGUMENTS);
+    if (seq)
+        st_leave(s, seq, class);
+    return r;
+}
+
+WRAPPER(syscall, long, (long number, ...))
+{
+    va_list rest;
+    long a[6];
+    va_start(rest, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(rest, long); /* those that are not there are read as garbage, and ignored */
+    va_end(rest);
+    if (ST_UNLIKELY(!st_self)) {
+        enum st_call_id id;
+        enum st_home home;
+        if (event_wait(number, a, &id, &home) && st_loops & ST_LOOPS_AUTO &&
+            st_tag(home, (int)a[0], 0))
+            return loop_syscall(number, a);
+    }
+    switch (number) {
+    case SYS_exit_group:
+        if (st_same_process())
+            st_agent_stop(1);
+        break;
+    case SYS_seccomp:
+        st_before_filter((unsigned long)a[1]);
+        break;
+    case SYS_prctl:
+        st_before_prctl(a[0], a[1]);
+        break;
+    case SYS_close:
+        if (st_fd_is_home((int)a[0]))
+            st_fd_closed((int)a[0]);
+        break;
+    case SYS_execve:
+    case SYS_execveat:
+        st_agent_flush();
+        break;
+    default:
+        if (st_self)
+            return loop_syscall(number, a);
+        break;
+    }
+    return real_syscall(number, ARGUMENTS);
+}

@@ -1,0 +1,207 @@
+/* Wrappers of the waits for descriptors: each may be the loop's home wait, which makes a thread a
+ * loop thread and is never a finding, or a nested one, which is a call like any other. */
+#include "real.h"
+
+/* Runs `call` as the loop's home wait, or as a call of class wait. Stands in an ON_LOOP function
+ * after `struct st_slot *s` is set. */
+#define WAIT_OR_CALL(symbol, home, fd, site, a0, a1, call)                                         \
+    ST_PERSONALITY();                                                                              \
+    struct st_slot *s = st_self;                                                                   \
+    int r;                                                                                         \
+    if (st_is_home(s, home, fd, site)) {                                                           \
+        st_home_begin(s);                                                                          \
+        r = call;                                                                                  \
+        st_home_end(s);                                                                            \
+        return r;                                                                                  \
+    }                                                                                              \
+    uint32_t seq = st_enter(s, ST_CALL_##symbol, (uintptr_t)(a0), (uintptr_t)(a1),                 \
+                            (uintptr_t)(fd));                                                      \
+    r = call;                                                                                      \
+    if (seq)                                                                                       \
+        st_leave(s, seq, ST_WAIT);                                                                 \
+    return r
+
+static long milliseconds(const struct timespec *t)
+{
+    if (!t)
+        return -1;
+    /* a wait of less than a millisecond is a wait all the same */
+    return t->tv_sec * 1000 + (t->tv_nsec + 999999) / 1000000;
+}
+
+static bool epoll_tags(int epfd)
+{
+    return (st_loops & (ST_LOOPS_AUTO | ST_LOOPS_POLL)) && st_tag(ST_HOME_EPOLL, epfd, 0);
+}
+
+ON_LOOP(epoll_wait, int, (int epfd, struct epoll_event *events, int max, int timeout))
+{
+    WAIT_OR_CALL(epoll_wait, ST_HOME_EPOLL, epfd, 0, timeout, 1,
+                 real_epoll_wait(epfd, events, max, timeout));
+}
+
+WRAPPER(epoll_wait, int, (int epfd, struct epoll_event *events, int max, int timeout))
+{
+    if (ST_UNLIKELY(!st_self) && !epoll_tags(epfd))
+        return real_epoll_wait(epfd, events, max, timeout);
+    return loop_epoll_wait(epfd, events, max, timeout);
+}
+
+ON_LOOP(epoll_pwait, int,
+        (int epfd, struct epoll_event *events, int max, int timeout, const sigset_t *mask))
+{
+    WAIT_OR_CALL(epoll_pwait, ST_HOME_EPOLL, epfd, 0, timeout, 1,
+                 real_epoll_pwait(epfd, events, max, timeout, mask));
+}
+
+WRAPPER(epoll_pwait, int,
+        (int epfd, struct epoll_event *events, int max, int timeout, const sigset_t *mask))
+{
+    if (ST_UNLIKELY(!st_self) && !epoll_tags(epfd))
+        return real_epoll_pwait(epfd, events, max, timeout, mask);
+    return loop_epoll_pwait(epfd, events, max, timeout, mask);
+}
+
+ON_LOOP(epoll_pwait2, int,
+        (int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
+         const sigset_t *mask))
+{
+    WAIT_OR_CALL(epoll_pwait2, ST_HOME_EPOLL, epfd, 0, milliseconds(timeout), 1,
+                 real_epoll_pwait2(epfd, events, max, timeout, mask));
+}
+
+WRAPPER(epoll_pwait2, int,
+        (int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
+         const sigset_t *mask))
+{
+    if (ST_UNLIKELY(!st_self) && !epoll_tags(epfd))
+        return real_epoll_pwait2(epfd, events, max, timeout, mask);
+    return loop_epoll_pwait2(epfd, events, max, timeout, mask);
+}
+
+/* ---- poll and select: known by their call site ---------------------------------------------------------- */
+
+#define SITE ((uintptr_t)__builtin_return_address(0))
+
+/* On a thread that is watched but no loop thread yet, count where two or more fds are waited for. */
+#define WATCHED(home, n, call)                                                                     \
+    do {                                                                                           \
+        if (ST_UNLIKELY(st_poll_watch | st_poll_all) && (n) >= 2) {                                              \
+            int r = call;                                                                          \
+            st_poll_returned(home, SITE);                                                          \
+            return r;                                                                              \
+        }                                                                                          \
+        return call;                                                                               \
+    } while (0)
+
+ON_LOOP(poll, int, (struct pollfd * fds, nfds_t n, int timeout, uintptr_t site))
+{
+    WAIT_OR_CALL(poll, ST_HOME_POLL, -1, site, timeout, n, real_poll(fds, n, timeout));
+}
+
+WRAPPER(poll, int, (struct pollfd * fds, nfds_t n, int timeout))
+{
+    if (ST_UNLIKELY(st_self))
+        return loop_poll(fds, n, timeout, SITE);
+    WATCHED(ST_HOME_POLL, n, real_poll(fds, n, timeout));
+}
+
+ON_LOOP(__poll_chk, int,
+        (struct pollfd * fds, nfds_t n, int timeout, size_t size, uintptr_t site))
+{
+    WAIT_OR_CALL(__poll_chk, ST_HOME_POLL, -1, site, timeout, n,
+                 real___poll_chk(fds, n, timeout, size));
+}
+
+WRAPPER(__poll_chk, int, (struct pollfd * fds, nfds_t n, int timeout, size_t size))
+{
+    if (ST_UNLIKELY(st_self))
+        return loop___poll_chk(fds, n, timeout, size, SITE);
+    WATCHED(ST_HOME_POLL, n, real___poll_chk(fds, n, timeout, size));
+}
+
+ON_LOOP(ppoll, int,
+        (struct pollfd * fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
+         uintptr_t site))
+{
+    WAIT_OR_CALL(ppoll, ST_HOME_POLL, -1, site, milliseconds(timeout), n,
+                 real_ppoll(fds, n, timeout, mask));
+}
+
+WRAPPER(ppoll, int,
+        (struct pollfd * fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask))
+{
+    if (ST_UNLIKELY(st_self))
+        return loop_ppoll(fds, n, timeout, mask, SITE);
+    WATCHED(ST_HOME_POLL, n, real_ppoll(fds, n, timeout, mask));
+}
+
+ON_LOOP(__ppoll_chk, int,
+        (struct pollfd * fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
+         size_t size, uintptr_t site))
+{
+    WAIT_OR_CALL(__ppoll_chk, ST_HOME_POLL, -1, site, milliseconds(timeout), n,
+                 real___ppoll_chk(fds, n, timeout, mask, size));
+}
+
+WRAPPER(__ppoll_chk, int,
+        (struct pollfd * fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
+         size_t size))
+{
+    if (ST_UNLIKELY(st_self))
+        return loop___ppoll_chk(fds, n, timeout, mask, size, SITE);
+    WATCHED(ST_HOME_POLL, n, real___ppoll_chk(fds, n, timeout, mask, size));
+}
+
+/* How many descriptors the sets name. */
+static unsigned set_size(int n, const fd_set *in, const fd_set *out, const fd_set *except)
+{
+    unsigned count = 0;
+    const fd_set *sets[] = {in, out, except};
+    for (int k = 0; k < 3; k++)
+        for (int i = 0; sets[k] && i < n; i += 64) {
+            uint64_t word = ((const uint64_t *)sets[k])[i / 64];
+            if (n - i < 64)
+                word &= (1ull << (n - i)) - 1;
+            count += (unsigned)__builtin_popcountll(word);
+        }
+    return count;
+}
+
+ON_LOOP(select, int,
+        (int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout, uintptr_t site))
+{
+    long ms = timeout ? timeout->tv_sec * 1000 + (timeout->tv_usec + 999) / 1000 : -1;
+    /* select without descriptors is a sleep */
+    uintptr_t home = n > 0 && (in || out || except) ? site : 0;
+    WAIT_OR_CALL(select, ST_HOME_SELECT, -1, home, ms, set_size(n, in, out, except),
+                 real_select(n, in, out, except, timeout));
+}
+
+WRAPPER(select, int, (int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout))
+{
+    if (ST_UNLIKELY(st_self))
+        return loop_select(n, in, out, except, timeout, SITE);
+    WATCHED(ST_HOME_SELECT, set_size(n, in, out, except),
+            real_select(n, in, out, except, timeout));
+}
+
+ON_LOOP(pselect, int,
+        (int n, fd_set *in, fd_set *out, fd_set *except, const struct timespec *timeout,
+         const sigset_t *mask, uintptr_t site))
+{
+    uintptr_t home = n > 0 && (in || out || except) ? site : 0;
+    WAIT_OR_CALL(pselect, ST_HOME_SELECT, -1, home, milliseconds(timeout),
+                 set_size(n, in, out, except),
+                 real_pselect(n, in, out, except, timeout, mask));
+}
+
+WRAPPER(pselect, int,
+        (int n, fd_set *in, fd_set *out, fd_set *except, const struct timespec *timeout,
+         const sigset_t *mask))
+{
+    if (ST_UNLIKELY(st_self))
+        return loop_pselect(n, in, out, except, timeout, mask, SITE);
+    WATCHED(ST_HOME_SELECT, set_size(n, in, out, except),
+            real_pselect(n, in, out, except, timeout, mask));
+}

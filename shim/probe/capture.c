@@ -1,0 +1,119 @@
+/* Copies a thread's own stack for the agent, when one of its calls has just ended. The thread must not
+ * wait for anything here: where no buffer is free, the stall is counted and no more. */
+#include "probe.h"
+
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+static struct st_capture captures[ST_CAPTURES];
+
+/* Not memcpy: in a program built with AddressSanitizer that is a function which checks what it copies,
+ * and a whole stack holds redzones. */
+void st_copy(void *to, const void *from, size_t n)
+{
+    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+}
+
+static struct st_capture *take(void)
+{
+    for (unsigned i = 0; i < ST_CAPTURES; i++) {
+        uint8_t free = ST_CAPTURE_FREE;
+        /* acquire: the agent is done with what the buffer held */
+        if (atomic_compare_exchange_strong_explicit(&captures[i].state, &free, ST_CAPTURE_FILLING,
+                                                    memory_order_acquire, memory_order_relaxed))
+            return &captures[i];
+    }
+    return NULL;
+}
+
+/* A stack whose bounds are not known (a coroutine's): read page by page by a system call that stops at
+ * what is not mapped. */
+static uint32_t copy_unknown(void *to, uintptr_t from)
+{
+    enum { PAGE = 4096, PIECES = ST_CAPTURE_STACK / PAGE };
+    struct iovec local = {to, ST_CAPTURE_STACK - PAGE}, remote[PIECES];
+    int n = 0;
+    uintptr_t end = from + ST_CAPTURE_STACK - PAGE;
+    for (uintptr_t p = from; p < end && n < PIECES; n++) {
+        uintptr_t next = (p | (PAGE - 1)) + 1;
+        remote[n] = (struct iovec){(void *)p, (next < end ? next : end) - p};
+        p = next;
+    }
+    long r = st_raw6(SYS_process_vm_readv, ST_RAW(SYS_getpid, 0, 0, 0, 0), (long)&local, 1,
+                     (long)remote, n, 0);
+    return r > 0 ? (uint32_t)r : 0;
+}
+
+static uint32_t copy_stack(void *to, const struct st_slot *s)
+{
+    enum { MAX_STACK = 1 << 30 };
+    uintptr_t from = s->regs[ST_RSP];
+    if (from < s->stack_hi && s->stack_hi - from < MAX_STACK) {
+        size_t n = s->stack_hi - from;
+        if (n > ST_CAPTURE_STACK)
+            n = ST_CAPTURE_STACK;
+        st_copy(to, (const void *)from, n);
+        return (uint32_t)n;
+    }
+    /* relaxed: a filter that this thread installed is known to this thread */
+    if (atomic_load_explicit(&st_filtered, memory_order_relaxed))
+        return 0;
+    return copy_unknown(to, from);
+}
+
+static int read_own(void *context, uint64_t address, void *buffer, size_t n)
+{
+    (void)context;
+    if (address < 4096)
+        return -EFAULT;
+    st_copy(buffer, (const void *)(uintptr_t)address, n);
+    return 0;
+}
+
+/* The thread's own Python frames: it is in a C call, so they stand still. */
+static int copy_python(struct st_py_raw *to)
+{
+    const struct st_py_layout *py = &st_shared.py;
+    if (!py->version || !py->get_tstate)
+        return 0;
+    void *tstate = ((void *(*)(void))(uintptr_t)py->get_tstate)();
+    return tstate ? st_py_walk(py, (uintptr_t)tstate, read_own, NULL, to, ST_PY_MAX) : 0;
+}
+
+void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
+                const struct st_what *what)
+{
+    struct st_capture *c = take();
+    if (!c) {
+        s->missed++;
+        return;
+    }
+    c->strict = strict;
+    c->slot = (uint16_t)(s - st_shared.slots);
+    c->call = s->call;
+    c->class = (uint8_t)class;
+    c->generation = s->generation;
+    c->t0 = s->t0;
+    c->ticks = ticks;
+    for (int i = 0; i < ST_REGS; i++)
+        c->regs[i] = s->regs[i];
+    for (int i = 0; i < ST_ARGS; i++)
+        c->args[i] = s->args[i];
+    c->what = *what;
+    c->stack_len = copy_stack(c->stack, s);
+    c->py_len = copy_python(c->py);
+    /* release: the agent sees all of the above */
+    atomic_store_explicit(&c->state, ST_CAPTURE_READY, memory_order_release);
+}
+
+void st_capture_init(void)
+{
+    st_shared.captures = captures;
+}
+
+/* In a forked child: what other threads were filling will never be ready. */
+void st_capture_child(void)
+{
+    for (unsigned i = 0; i < ST_CAPTURES; i++)
+        atomic_store_explicit(&captures[i].state, ST_CAPTURE_FREE, memory_order_relaxed);
+}

@@ -1,0 +1,293 @@
+/* Which threads run loops: tagging, the home wait, and the end of a loop. */
+#include "real.h"
+
+#include <link.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/syscall.h>
+
+static struct st_slot slots[ST_MAX_SLOTS];
+_Atomic uint64_t st_home_fds[ST_HOME_BITS / 64];
+static pthread_key_t thread_key;
+static _Atomic int thread_key_state; /* 0: not made, 1: being made, 2: made, 3: cannot be */
+static _Atomic uint32_t generations;
+
+enum { ST_SITE_RETURNS = 8, ST_MOVED_AFTER = 16, POLL_SITES = 4 };
+
+_Thread_local uint8_t st_poll_watch __attribute__((tls_model("initial-exec")));
+bool st_poll_all;
+static _Thread_local struct {
+    uintptr_t site;
+    uint32_t returns;
+} poll_sites[POLL_SITES] __attribute__((tls_model("initial-exec")));
+
+void st_loops_init(void)
+{
+    st_shared.slots = slots;
+}
+
+/* ---- slots ------------------------------------------------------------------------------------------ */
+
+static struct st_slot *take_slot(void)
+{
+    for (uint32_t i = 0; i < ST_MAX_SLOTS; i++) {
+        uint8_t free = ST_SLOT_FREE;
+        /* acquire: the agent is done with the loop that lived here before */
+        if (!atomic_compare_exchange_strong_explicit(&slots[i].state, &free, ST_SLOT_TAKEN,
+                                                     memory_order_acquire, memory_order_relaxed))
+            continue;
+        uint32_t high = atomic_load_explicit(&st_shared.slot_high, memory_order_relaxed);
+        while (high < i + 1 && !atomic_compare_exchange_weak_explicit(
+                                   &st_shared.slot_high, &high, i + 1, memory_order_release,
+                                   memory_order_relaxed))
+            ;
+        return &slots[i];
+    }
+    return NULL;
+}
+
+static void thread_ends(void *slot)
+{
+    if (st_self == slot)
+        st_untag(slot, ST_END_THREAD);
+}
+
+static bool watch_thread_end(struct st_slot *s)
+{
+    int none = 0;
+    if (atomic_compare_exchange_strong(&thread_key_state, &none, 1))
+        atomic_store(&thread_key_state, pthread_key_create(&thread_key, thread_ends) ? 3 : 2);
+    return atomic_load(&thread_key_state) == 2 && pthread_setspecific(thread_key, s) == 0;
+}
+
+/* Where this thread's stack ends (its highest address), or 0 where that is not known. */
+static uintptr_t stack_end(void)
+{
+    pthread_attr_t attributes;
+    void *base;
+    size_t size;
+    uintptr_t end = 0;
+    if (ST_RAW(SYS_getpid, 0, 0, 0, 0) == ST_RAW(SYS_gettid, 0, 0, 0, 0))
+        /* the kernel puts the program's name at the very top, above the first frame */
+        return (uintptr_t)getauxval(AT_EXECFN) & ~(uintptr_t)15;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+        return 0;
+    if (pthread_attr_getstack(&attributes, &base, &size) == 0)
+        end = (uintptr_t)base + size;
+    pthread_attr_destroy(&attributes);
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    return here < end && end - here <= size ? end : 0; /* else: a coroutine's stack */
+}
+
+static void set_home_bit(int fd, bool on)
+{
+    unsigned i = (unsigned)fd < ST_HOME_BITS ? (unsigned)fd : ST_HOME_BITS - 1;
+    if (on)
+        atomic_fetch_or(&st_home_fds[i / 64], 1ull << (i % 64));
+    else if (i < ST_HOME_BITS - 1)
+        atomic_fetch_and(&st_home_fds[i / 64], ~(1ull << (i % 64)));
+}
+
+/* Makes the calling thread a loop thread, with its home wait on epoll fd `fd` (or at call site
+ * `site`). Returns its slot, or NULL where it cannot be watched; tracing is off then. The agent is
+ * loaded by the first. Keeps errno. */
+struct st_slot *ST_COLD st_tag(enum st_home home, int fd, uintptr_t site)
+{
+    int error = errno;
+    struct st_slot *s = NULL;
+    if (st_agent_start() == 0 && (s = take_slot()) != NULL) {
+        uint32_t seq = atomic_load(&s->seq); /* goes on counting: the agent may remember it */
+        uint32_t head = atomic_load(&s->ends_head);
+        s->call = 0;
+        s->at_home = false;
+        s->home_t0 = s->iter_t0 = s->iterations = s->iter_max = 0;
+        s->busy = s->waited = s->in_calls = s->missed = 0;
+        s->home = (uint8_t)home;
+        s->home_fd = fd;
+        s->home_site = site;
+        s->elsewhere = 0;
+        s->tid = (pid_t)ST_RAW(SYS_gettid, 0, 0, 0, 0);
+        s->pthread = (uint64_t)pthread_self();
+        s->stack_hi = stack_end();
+        s->generation = atomic_fetch_add(&generations, 1) + 1;
+        s->api_name = NULL;
+        s->tagged_t = st_now();
+        atomic_store(&s->allowed, 0);
+        atomic_store(&s->home_closed, 0);
+        atomic_store(&s->claim, seq & ~1u);
+        atomic_store(&s->ends_tail, head);
+        if (home == ST_HOME_EPOLL || home == ST_HOME_URING)
+            set_home_bit(fd, true);
+        watch_thread_end(s);
+        /* release: the agent reads the fields above once it sees a live slot */
+        atomic_store_explicit(&s->state, ST_SLOT_LIVE, memory_order_release);
+        st_self = s;
+        st_poll_watch = 0;
+    }
+    errno = error;
+    return s;
+}
+
+/* The thread runs no loop any more. The agent writes the loop's last figures and frees the slot. */
+void ST_COLD st_untag(struct st_slot *s, int reason)
+{
+    int error = errno;
+    st_abandon(s);
+    if (s->home == ST_HOME_EPOLL || s->home == ST_HOME_URING)
+        set_home_bit(s->home_fd, false);
+    s->end_reason = (uint8_t)reason;
+    st_self = NULL;
+    if (atomic_load(&thread_key_state) == 2)
+        pthread_setspecific(thread_key, NULL);
+    /* release: the agent sees the last figures */
+    atomic_store_explicit(&s->state, ST_SLOT_ENDED, memory_order_release);
+    errno = error;
+}
+
+/* ---- the home wait ------------------------------------------------------------------------------------ */
+
+static void ST_COLD move_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site)
+{
+    if (s->home == ST_HOME_EPOLL || s->home == ST_HOME_URING)
+        set_home_bit(s->home_fd, false);
+    s->home = (uint8_t)home;
+    s->home_fd = fd;
+    s->home_site = site;
+    s->elsewhere = 0;
+    if (home == ST_HOME_EPOLL || home == ST_HOME_URING)
+        set_home_bit(fd, true);
+}
+
+static bool ST_COLD not_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site)
+{
+    bool by_fd = home == ST_HOME_EPOLL || home == ST_HOME_URING;
+    if (!by_fd && !site)
+        return false; /* a sleep in disguise */
+    if (s->home == ST_HOME_NONE) {
+        move_home(s, home, fd, site);
+        return true;
+    }
+    /* The loop has moved to another epoll fd when the first is not visited any more. */
+    if (by_fd && ++s->elsewhere >= ST_MOVED_AFTER) {
+        move_home(s, home, fd, site);
+        return true;
+    }
+    return false;
+}
+
+bool st_is_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site)
+{
+    if (ST_UNLIKELY(atomic_load_explicit(&s->home_closed, memory_order_relaxed))) {
+        /* Another thread closed the home fd: that loop has ended, and this is the next one. */
+        move_home(s, home, fd, site);
+        atomic_store(&s->home_closed, 0);
+    }
+    bool same = s->home == home &&
+                (home == ST_HOME_EPOLL || home == ST_HOME_URING ? s->home_fd == fd
+                                                                : s->home_site == site);
+    if (ST_UNLIKELY(!same) && !not_home(s, home, fd, site))
+        return false;
+    s->elsewhere = 0;
+    /* A home wait inside a call: a signal handler has jumped out of that call. */
+    if (ST_UNLIKELY(atomic_load_explicit(&s->seq, memory_order_relaxed) & 1))
+        st_abandon(s);
+    return true;
+}
+
+void st_home_begin(struct st_slot *s)
+{
+    if (ST_UNLIKELY(atomic_load_explicit(&st_agent_wanted, memory_order_relaxed)))
+        st_agent_return();
+    uint64_t now = st_now();
+    if (s->iter_t0) {
+        uint64_t ticks = now - s->iter_t0;
+        s->iterations++;
+        s->busy += ticks;
+        if (ticks > s->iter_max)
+            s->iter_max = ticks;
+    }
+    s->home_t0 = now;
+    s->at_home = true;
+}
+
+void st_home_end(struct st_slot *s)
+{
+    uint64_t now = st_now();
+    s->at_home = false;
+    s->waited += now - s->home_t0;
+    s->iter_t0 = now;
+}
+
+/* ---- poll-like loops ------------------------------------------------------------------------------------ */
+
+void ST_COLD st_poll_returned(enum st_home home, uintptr_t site)
+{
+    unsigned empty = 0;
+    for (unsigned i = 0; i < POLL_SITES; i++) {
+        if (poll_sites[i].site == site) {
+            if (++poll_sites[i].returns >= ST_SITE_RETURNS) {
+                struct st_slot *s = st_tag(home, -1, site);
+                if (s)
+                    s->iter_t0 = st_now();
+                else
+                    st_poll_watch = 0;
+            }
+            return;
+        }
+        if (poll_sites[i].returns < poll_sites[empty].returns)
+            empty = i;
+    }
+    poll_sites[empty].site = site;
+    poll_sites[empty].returns = 1;
+}
+
+/* ---- by name, and the end of a home fd --------------------------------------------------------------------- */
+
+/* The calling thread has taken this name. */
+void ST_COLD st_thread_named(const char *name)
+{
+    if (!(st_loops & ST_LOOPS_NAME))
+        return;
+    if (!st_self && st_name_matches(name))
+        st_tag(ST_HOME_NONE, -1, 0);
+}
+
+/* A descriptor that is some loop's home is about to be closed. A child that shares our memory (vfork)
+ * closes its own copies only. */
+void ST_COLD st_fd_closed(int fd)
+{
+    if (!st_same_process())
+        return;
+    struct st_slot *own = st_self;
+    if (own && own->home_fd == fd && (own->home == ST_HOME_EPOLL || own->home == ST_HOME_URING)) {
+        st_untag(own, ST_END_CLOSED);
+        return;
+    }
+    uint32_t high = atomic_load(&st_shared.slot_high);
+    for (uint32_t i = 0; i < high; i++) {
+        struct st_slot *s = &slots[i];
+        if (atomic_load(&s->state) == ST_SLOT_LIVE && s->home_fd == fd &&
+            (s->home == ST_HOME_EPOLL || s->home == ST_HOME_URING)) {
+            set_home_bit(fd, false);
+            atomic_store(&s->home_closed, 1); /* its owner finds out at its next wait or stall */
+        }
+    }
+}
+
+/* In a forked child: no loop runs here yet. */
+void st_loops_child(void)
+{
+    uint32_t high = atomic_load(&st_shared.slot_high);
+    for (uint32_t i = 0; i < high; i++) {
+        uint32_t seq = atomic_load(&slots[i].seq);
+        atomic_store(&slots[i].seq, (seq + 1) & ~1u);
+        atomic_store(&slots[i].state, ST_SLOT_FREE);
+    }
+    atomic_store(&st_shared.slot_high, 0);
+    for (unsigned i = 0; i < ST_HOME_BITS / 64; i++)
+        atomic_store_explicit(&st_home_fds[i], 0, memory_order_relaxed);
+    if (st_self && atomic_load(&thread_key_state) == 2)
+        pthread_setspecific(thread_key, NULL);
+    st_self = NULL;
+    st_poll_watch = st_loops & (ST_LOOPS_AUTO | ST_LOOPS_POLL) ? 1 : 0;
+}

@@ -1,0 +1,217 @@
+/* The probe's inside: what its files share. Nothing of this is visible outside libstalltrace.so.
+ *
+ * Rules of this room: on the app's threads no allocation, no locking, no stdio, no unwinding, no
+ * exit; no call of libc that could itself be a wrapper; errno is left as it was. */
+#ifndef STALLTRACE_PROBE_H
+#define STALLTRACE_PROBE_H
+
+#include "../slot.h"
+
+#include <errno.h>
+#include <time.h>
+#include <x86intrin.h>
+
+#ifndef __x86_64__
+#error "stalltrace's probe is written for x86-64 so far: st_save_registers and st_now"
+#endif
+
+#define ST_EXPORT __attribute__((visibility("default")))
+#define ST_LIKELY(x) __builtin_expect(!!(x), 1)
+#define ST_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define ST_COLD __attribute__((noinline, cold))
+
+/* ---- the table --------------------------------------------------------------------------------- */
+
+enum st_call_id {
+#define CALL(symbol, ...) ST_CALL_##symbol,
+#define BODY(symbol, ...) ST_CALL_##symbol,
+#define VARIADIC(symbol, ...) ST_CALL_##symbol,
+#define NUMBER(symbol, ...) ST_CALL_##symbol,
+#define ALIAS(symbol, ...) ST_CALL_##symbol,
+#include "calls.def"
+#undef CALL
+#undef BODY
+#undef VARIADIC
+#undef NUMBER
+#undef ALIAS
+    ST_CALL_COUNT
+};
+
+extern const struct st_call st_calls[];
+
+/* ---- per thread ---------------------------------------------------------------------------------- */
+
+/* The slot of a thread that runs a loop, else NULL: the one load that a wrapper costs everybody
+ * else. Initial-exec: a preloaded object is there at start-up. */
+extern _Thread_local struct st_slot *st_self __attribute__((tls_model("initial-exec")));
+
+/* ---- settings and time ----------------------------------------------------------------------------- */
+
+extern struct st_shared st_shared;
+extern struct st_settings st_settings;
+/* Compared in the wrappers: a call at or over it takes the slow path. 0 where strict mode wants to
+ * see every call. The last element is for descriptors of any class. */
+extern uint64_t st_fast_ticks[ST_CLASS_SLOTS];
+extern uint64_t st_threshold_ticks[ST_CLASS_COUNT];
+extern bool st_tsc;
+/* A seccomp filter was installed by this process: no system call of ours on its threads any more. */
+extern _Atomic bool st_filtered;
+
+void st_settings_read(void);
+uint64_t st_clock_ns(void);
+void st_clock_init(void);
+void st_clock_calibrate(void);
+
+static inline uint64_t st_now(void)
+{
+    return ST_LIKELY(st_tsc) ? __rdtsc() : st_clock_ns();
+}
+
+/* ---- calls ----------------------------------------------------------------------------------------- */
+
+/* Stores the registers with which the stack can be unwound from here. Inlined into the wrapper, whose
+ * frame stays in place while the call lasts. */
+static inline __attribute__((always_inline)) void st_save_registers(uint64_t *regs)
+{
+    __asm__ volatile("movq %%rbx, 0(%0)\n\t"
+                     "movq %%rbp, 8(%0)\n\t"
+                     "movq %%r12, 16(%0)\n\t"
+                     "movq %%r13, 24(%0)\n\t"
+                     "movq %%r14, 32(%0)\n\t"
+                     "movq %%r15, 40(%0)\n\t"
+                     "movq %%rsp, 48(%0)\n\t"
+                     "leaq 0f(%%rip), %%rax\n"
+                     "0:\tmovq %%rax, 56(%0)\n"
+                     :
+                     : "r"(regs)
+                     : "rax", "memory");
+}
+
+/* Gives the function that it stands in a personality routine, so that a frame that is unwound
+ * (a thread cancelled inside the call, pthread_exit in a signal handler, a C++ exception out of a
+ * callback) puts its slot in order. What __attribute__((cleanup)) would do, without the dependency on
+ * libgcc_s that its landing pads bring. */
+#define ST_PERSONALITY() __asm__ volatile(".cfi_personality 0x9b, st_personality_ref")
+
+bool st_nested(struct st_slot *s);
+void st_over(struct st_slot *s, uint32_t seq, uint64_t ticks, unsigned class);
+
+/* Begins a call: returns its sequence number, or 0 where it is part of another call (a wrapper inside
+ * a wrapper): the caller then calls the real function and nothing else. */
+static inline __attribute__((always_inline)) uint32_t
+st_enter(struct st_slot *s, enum st_call_id call, uintptr_t a0, uintptr_t a1, uintptr_t a2)
+{
+    uint32_t seq = atomic_load_explicit(&s->seq, memory_order_relaxed);
+    if (ST_UNLIKELY(seq & 1)) {
+        if (st_nested(s))
+            return 0;
+        seq = atomic_load_explicit(&s->seq, memory_order_relaxed);
+    }
+    s->call = (uint16_t)call;
+    s->args[0] = a0;
+    s->args[1] = a1;
+    s->args[2] = a2;
+    st_save_registers(s->regs);
+    s->t0 = st_now();
+    /* release: the agent that sees the odd number sees the fields above */
+    atomic_store_explicit(&s->seq, seq + 1, memory_order_release);
+    return seq + 1;
+}
+
+/* Ends the call that st_enter began. */
+static inline __attribute__((always_inline)) void st_leave(struct st_slot *s, uint32_t seq,
+                                                           unsigned class)
+{
+    uint64_t ticks = st_now() - s->t0;
+    if (ST_UNLIKELY(atomic_load_explicit(&s->seq, memory_order_relaxed) != seq))
+        return; /* a jump out of a signal handler has ended it already */
+    s->in_calls += ticks;
+    if (ST_UNLIKELY(ticks >= st_fast_ticks[class]))
+        st_over(s, seq, ticks, class);
+    /* release: whatever the owner writes from now on comes after the even number */
+    atomic_store_explicit(&s->seq, seq + 1, memory_order_release);
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* Forgets the call that the thread was in: control has left it by a jump or an unwind. */
+void st_abandon(struct st_slot *s);
+
+/* ---- capture ---------------------------------------------------------------------------------------- */
+
+void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
+                const struct st_what *what);
+void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args, uint64_t ticks);
+bool st_could_block(const struct st_call *c, const uint64_t *args, const struct st_what *what);
+void st_copy(void *to, const void *from, size_t n);
+
+/* ---- loops ------------------------------------------------------------------------------------------ */
+
+enum { ST_LOOPS_AUTO = 1, ST_LOOPS_POLL = 2, ST_LOOPS_MAIN = 4, ST_LOOPS_NAME = 8, ST_LOOPS_API = 16 };
+extern uint32_t st_loops;
+
+struct st_slot *st_tag(enum st_home home, int fd, uintptr_t site);
+void st_untag(struct st_slot *s, int reason);
+void st_loops_init(void);
+void st_loops_child(void);
+bool st_name_matches(const char *name);
+void st_thread_named(const char *name);
+
+/* Home waits. st_is_home says whether a wait on `fd` is the loop's own (and moves the home where it
+ * has moved); begin and end bracket it. */
+bool st_is_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site);
+void st_home_begin(struct st_slot *s);
+void st_home_end(struct st_slot *s);
+
+/* Poll-like waits of threads that are not (yet) loop threads: counts returns to one call site, and
+ * tags the thread. */
+void st_poll_returned(enum st_home home, uintptr_t site);
+extern _Thread_local uint8_t st_poll_watch __attribute__((tls_model("initial-exec")));
+
+extern bool st_poll_all; /* on every thread */
+
+/* fds that are some loop's home, one bit each; larger numbers share the last. */
+enum { ST_HOME_BITS = 65536 };
+extern _Atomic uint64_t st_home_fds[ST_HOME_BITS / 64];
+void st_fd_closed(int fd);
+
+static inline bool st_fd_is_home(int fd)
+{
+    unsigned i = (unsigned)fd < ST_HOME_BITS ? (unsigned)fd : ST_HOME_BITS - 1;
+    return atomic_load_explicit(&st_home_fds[i / 64], memory_order_relaxed) >> (i % 64) & 1;
+}
+
+/* ---- the agent, fork and exit -------------------------------------------------------------------------- */
+
+int st_agent_start(void);
+void st_agent_stop(uint32_t why);
+void st_agent_flush(void);
+void st_before_filter(unsigned long flags);
+void st_before_prctl(long option, long argument);
+extern _Atomic bool st_agent_wanted; /* it was stopped for a fork: bring it back */
+void st_agent_return(void);
+bool st_same_process(void);
+
+/* ---- raw system calls: never through a wrapper, never touching errno ---------------------------------------- */
+
+static inline long st_raw6(long n, long a, long b, long c, long d, long e, long f)
+{
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    register long r9 __asm__("r9") = f;
+    long r;
+    __asm__ volatile("syscall"
+                     : "=a"(r)
+                     : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return r;
+}
+#define ST_RAW(n, a, b, c, d)                                                                      \
+    st_raw6(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+
+/* ---- finding libc's functions -------------------------------------------------------------------------- */
+
+void *st_resolve(const char *name, const char *version);
+void *st_resolve_libc(const char *name);
+void *st_resolve_row(enum st_call_id id);
+
+#endif

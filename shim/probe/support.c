@@ -1,0 +1,169 @@
+/* Wrappers that record nothing: they tell the probe when a loop ends, a process ends or becomes
+ * another program, a filter is installed, a thread takes a name, or control jumps out of a call. And
+ * the functions of stalltrace.h. */
+#include "real.h"
+
+#include "../stalltrace.h"
+
+#include <linux/seccomp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+WRAPPER(close, int, (int fd))
+{
+    if (ST_UNLIKELY(fd >= 0 && st_fd_is_home(fd)))
+        st_fd_closed(fd);
+    return real_close(fd);
+}
+
+/* ---- names ---------------------------------------------------------------------------------------- */
+
+WRAPPER(pthread_setname_np, int, (pthread_t thread, const char *name))
+{
+    int r = real_pthread_setname_np(thread, name);
+    if (r == 0 && st_loops & ST_LOOPS_NAME && pthread_equal(thread, pthread_self()))
+        st_thread_named(name);
+    return r;
+}
+
+/* ---- seccomp ---------------------------------------------------------------------------------------- */
+
+/* A filter is about to be installed: on this thread, or (TSYNC) on all. From here on the app's
+ * threads make no system call of ours. The agent starts before it, if it can, since a thread made
+ * afterwards would inherit the filter; with a filter for all threads it steps aside. */
+void ST_COLD st_before_filter(unsigned long flags)
+{
+    int error = errno;
+    if (flags & SECCOMP_FILTER_FLAG_TSYNC) {
+        if (atomic_load(&st_shared.agent_state) == ST_AGENT_RUNNING)
+            st_agent_stop(3);
+        atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
+    } else {
+        st_agent_start();
+    }
+    atomic_store(&st_filtered, true);
+    errno = error;
+}
+
+void ST_COLD st_before_prctl(long option, long argument)
+{
+    if (option == PR_SET_SECCOMP)
+        st_before_filter(0);
+    (void)argument;
+}
+
+WRAPPER(prctl, int, (int option, ...))
+{
+    va_list rest;
+    long a[4];
+    va_start(rest, option);
+    for (int i = 0; i < 4; i++)
+        a[i] = va_arg(rest, long);
+    va_end(rest);
+    if (ST_UNLIKELY(option == PR_SET_SECCOMP))
+        st_before_prctl(option, a[0]);
+    int r = real_prctl(option, a[0], a[1], a[2], a[3]);
+    if (option == PR_SET_NAME && r == 0)
+        st_thread_named((const char *)a[0]);
+    return r;
+}
+
+/* ---- exit and exec -------------------------------------------------------------------------------------- */
+
+#define EXIT(symbol)                                                                               \
+    WRAPPER(symbol, void, (int status))                                                            \
+    {                                                                                              \
+        if (st_same_process())                                                                     \
+            st_agent_stop(1);                                                                      \
+        real_##symbol(status);                                                                     \
+    }
+EXIT(_exit)
+EXIT(_Exit)
+
+WRAPPER(quick_exit, void, (int status))
+{
+    /* its handlers may still run the loop's code: only what is there now is written */
+    st_agent_flush();
+    real_quick_exit(status);
+}
+
+/* exec ends the agent with everything else: what it has not written yet is written before. A child
+ * of vfork has nothing of its own to write. */
+WRAPPER(execve, int, (const char *path, char *const argv[], char *const envp[]))
+{
+    st_agent_flush();
+    return real_execve(path, argv, envp);
+}
+
+WRAPPER(execv, int, (const char *path, char *const argv[]))
+{
+    st_agent_flush();
+    return real_execv(path, argv);
+}
+
+WRAPPER(execvp, int, (const char *file, char *const argv[]))
+{
+    st_agent_flush();
+    return real_execvp(file, argv);
+}
+
+WRAPPER(execvpe, int, (const char *file, char *const argv[], char *const envp[]))
+{
+    st_agent_flush();
+    return real_execvpe(file, argv, envp);
+}
+
+WRAPPER(fexecve, int, (int fd, char *const argv[], char *const envp[]))
+{
+    st_agent_flush();
+    return real_fexecve(fd, argv, envp);
+}
+
+/* ---- jumps ------------------------------------------------------------------------------------------------ */
+
+/* Where it lands cannot be known (glibc mangles what is saved), but a jump inside a wrapped call can
+ * only come from a signal handler or a callback, and nearly always leaves the call. Where it does
+ * not, the rest of that call goes unmeasured. */
+#define JUMP(symbol)                                                                               \
+    WRAPPER(symbol, void, (jmp_buf env, int value))                                                \
+    {                                                                                              \
+        struct st_slot *s = st_self;                                                               \
+        if (ST_UNLIKELY(s != NULL))                                                                \
+            st_abandon(s);                                                                         \
+        real_##symbol(env, value);                                                                 \
+    }
+JUMP(longjmp)
+JUMP(__longjmp_chk)
+
+/* ---- stalltrace.h ------------------------------------------------------------------------------------------- */
+
+ST_EXPORT void stalltrace_loop_begin(const char *name)
+{
+    if (st_self)
+        return;
+    struct st_slot *s = st_tag(ST_HOME_NONE, -1, 0);
+    if (s) {
+        s->api_name = name;
+        s->iter_t0 = 0;
+    }
+}
+
+ST_EXPORT void stalltrace_loop_end(void)
+{
+    if (st_self)
+        st_untag(st_self, ST_END_API);
+}
+
+ST_EXPORT void stalltrace_allow_begin(const char *reason)
+{
+    (void)reason;
+    if (st_self)
+        atomic_fetch_add_explicit(&st_self->allowed, 1, memory_order_relaxed);
+}
+
+ST_EXPORT void stalltrace_allow_end(void)
+{
+    if (st_self && atomic_load_explicit(&st_self->allowed, memory_order_relaxed))
+        atomic_fetch_sub_explicit(&st_self->allowed, 1, memory_order_relaxed);
+}

@@ -1,0 +1,217 @@
+/* What the probe and the agent share: the slot of a loop thread, the captures that pass from a
+ * thread to the agent, and the settings. Nothing else may be shared between the two, and no code
+ * lives here but the few inline accessors. Layout changes bump ST_ABI: the agent refuses a probe of
+ * another build. */
+#ifndef STALLTRACE_SLOT_H
+#define STALLTRACE_SLOT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "pyframes.h"
+
+#define ST_ABI 1u
+
+/* One list of classes: the names of --threshold and --strict, and of `class` in the trace. */
+#define ST_CLASSES(X)                                                                              \
+    X(SLEEP, sleep)                                                                                \
+    X(WAIT, wait)                                                                                  \
+    X(NET, net)                                                                                    \
+    X(DNS, dns)                                                                                    \
+    X(FILE, file)                                                                                  \
+    X(META, meta)                                                                                  \
+    X(SYNC, sync)                                                                                  \
+    X(STDIO, stdio)                                                                                \
+    X(LOCK, lock)                                                                                  \
+    X(PROCESS, process)                                                                            \
+    X(IPC, ipc)                                                                                    \
+    X(TTY, tty)                                                                                    \
+    X(RAW, raw)
+
+enum st_class {
+#define X(upper, lower) ST_##upper,
+    ST_CLASSES(X)
+#undef X
+        ST_CLASS_COUNT,
+    /* The class depends on what the descriptor is (file, net, ipc or tty); asked for only when the
+     * call is reported. */
+    ST_FD = ST_CLASS_COUNT,
+    ST_CLASS_SLOTS
+};
+
+/* How a call could have blocked (strict mode), and what its detail is made of. The letters in the
+ * comments are the words of the slot's args that the rule reads. */
+enum st_rule {
+    ST_RULE_NONE,
+    ST_RULE_SECONDS,   /* args[0]: whole seconds */
+    ST_RULE_USECONDS,  /* args[0] */
+    ST_RULE_TIMESPEC,  /* args[0]: struct timespec *, args[1]: absolute, args[2]: clock */
+    ST_RULE_FD,        /* args[0]: fd; args[1]: flags with MSG_DONTWAIT */
+    ST_RULE_CONNECT,   /* args[0]: fd, args[1]: sockaddr *, args[2]: length */
+    ST_RULE_PATH,      /* args[0]: path, args[1]: directory fd */
+    ST_RULE_SYNC,      /* args[0]: fd; always could have blocked */
+    ST_RULE_FLOCK,     /* args[0]: fd, args[1]: operation */
+    ST_RULE_HOST,      /* args[0]: name, args[1]: service, args[2]: 1 where a number is enough */
+    ST_RULE_ADDRESS,   /* args[0]: sockaddr *, args[1]: length, args[2]: 1 where numeric */
+    ST_RULE_WAIT,      /* args[0]: timeout in ms (-1: for ever), args[1]: fds, args[2]: fd or -1 */
+    ST_RULE_MUTEX,     /* args[0]: pthread_mutex_t *; only called when it was held */
+    ST_RULE_COND,      /* args[0]: cond, args[1]: mutex */
+    ST_RULE_THREAD,    /* args[0]: pthread_t */
+    ST_RULE_SEMAPHORE, /* args[0]: sem_t *, args[1]: 1 where it was 0 */
+    ST_RULE_CHILD,     /* args[0]: pid, args[1]: options with WNOHANG */
+    ST_RULE_COMMAND,   /* args[0]: the command line */
+    ST_RULE_FUTEX,     /* args[0]: address, args[1]: operation */
+    ST_RULE_ALWAYS,    /* could always have blocked; no detail */
+};
+
+/* A row of calls.def. `real` is where the pointer to libc's function lives. */
+struct st_call {
+    const char *symbol;
+    const char *name; /* as reported: the variant's base function */
+    const char *version;
+    uint8_t class;
+    uint8_t rule;
+    void **real;
+};
+
+enum { ST_RBX, ST_RBP, ST_R12, ST_R13, ST_R14, ST_R15, ST_RSP, ST_RIP, ST_REGS };
+
+enum st_home { ST_HOME_NONE, ST_HOME_EPOLL, ST_HOME_POLL, ST_HOME_SELECT, ST_HOME_URING };
+
+enum { ST_ARGS = 6, ST_ENDS = 32 };
+
+/* What a call waited for, as raw bytes: the agent makes the detail of it. */
+enum st_what_kind { ST_WHAT_NONE, ST_WHAT_TEXT, ST_WHAT_SOCKET, ST_WHAT_LINK, ST_WHAT_WORDS };
+
+struct st_what {
+    uint8_t kind;
+    uint8_t class;    /* of a descriptor: file, net, ipc or tty */
+    uint8_t protocol; /* of a socket: SOCK_STREAM, SOCK_DGRAM, … */
+    bool local;       /* the address is the socket's own: it has no peer */
+    bool blocking;    /* a descriptor without O_NONBLOCK */
+    uint16_t len;
+    char bytes[256]; /* text; a struct sockaddr; the link of /proc/self/fd/N */
+};
+
+/* A call that the agent has reported while it hung, and that has ended since. */
+struct st_ended {
+    uint32_t seq;
+    uint64_t ticks;
+};
+
+/* One loop thread. Written by its owner alone, but for the fields at the end; the agent reads it
+ * from outside at any moment and trusts what it read only if `seq` did not move meanwhile. */
+struct st_slot {
+    /* Odd: inside a call. The fields below are written before the store that makes it odd
+     * (release), and stay as they are until it is even again. */
+    _Alignas(64) _Atomic uint32_t seq;
+    uint16_t call;
+    bool at_home; /* in the home wait */
+    uint64_t t0;  /* ticks */
+    uint64_t regs[ST_REGS];
+    uint64_t args[ST_ARGS];
+
+    /* the loop */
+    uint64_t home_t0;    /* start of the home wait */
+    uint64_t iter_t0;    /* start of the iteration; 0: none yet */
+    uint64_t iterations; /* and what they added up to, in ticks */
+    uint64_t iter_max, busy, waited, in_calls;
+    uint64_t missed; /* stalls that found no capture free */
+    int32_t home_fd;
+    uint8_t home;
+    uint8_t elsewhere; /* waits on other epoll fds since the last at home */
+    uintptr_t home_site;
+
+    /* identity, written once before `state` */
+    pid_t tid;
+    uint64_t pthread;
+    uintptr_t stack_hi;
+    uint32_t generation; /* counts the loops that have lived in this slot */
+    const char *api_name;
+    _Atomic uint32_t allowed; /* depth of stalltrace_allow_begin */
+    uint64_t tagged_t;
+
+    /* FREE → LIVE (owner) → ENDED (owner, or who closed the home fd) → FREE (agent). */
+    _Atomic uint8_t state;
+    uint8_t end_reason;
+    _Atomic uint8_t home_closed; /* set by the thread that closed the home fd */
+
+    /* Whose report the call `claim` is: the side that moves it to the call's seq owns it. */
+    _Atomic uint32_t claim;
+    /* Calls claimed by the agent and ended since: written by the owner, read by the agent. */
+    _Atomic uint32_t ends_head, ends_tail;
+    struct st_ended ends[ST_ENDS];
+};
+
+enum { ST_SLOT_FREE, ST_SLOT_TAKEN, ST_SLOT_LIVE, ST_SLOT_ENDED };
+enum { ST_END_THREAD, ST_END_CLOSED, ST_END_API };
+
+enum { ST_MAX_SLOTS = 256, ST_CAPTURES = 24, ST_CAPTURE_STACK = 96 * 1024, ST_PY_MAX = 128 };
+
+/* A call that was at or over its threshold when it ended, copied by its own thread. */
+struct st_capture {
+    _Atomic uint8_t state; /* FREE → FILLING → READY (owner) → FREE (agent) */
+    bool strict;
+    uint16_t slot, call;
+    uint8_t class;
+    uint32_t generation;
+    uint64_t t0, ticks;
+    uint64_t regs[ST_REGS];
+    uint64_t args[ST_ARGS];
+    struct st_what what;
+    uint32_t stack_len;
+    int32_t py_len;
+    struct st_py_raw py[ST_PY_MAX];
+    _Alignas(16) uint8_t stack[ST_CAPTURE_STACK];
+};
+
+enum { ST_CAPTURE_FREE, ST_CAPTURE_FILLING, ST_CAPTURE_READY };
+
+struct st_settings {
+    uint64_t threshold_ns[ST_CLASS_COUNT];
+    uint64_t iteration_ns;
+    uint32_t strict; /* bit per class */
+    bool quiet;
+    char output[4096 - 64]; /* absolute */
+    char loops[256];
+    char bad[512]; /* what was wrong with a setting; empty: nothing */
+};
+
+enum { ST_AGENT_NONE, ST_AGENT_STARTING, ST_AGENT_RUNNING, ST_AGENT_BROKEN };
+
+/* Everything that the agent is told, by the probe, in one place. */
+struct st_shared {
+    uint32_t abi;
+    const struct st_call *calls;
+    uint32_t call_count;
+    struct st_slot *slots;
+    _Atomic uint32_t slot_high; /* slots in use are below */
+    struct st_capture *captures;
+    struct st_settings *settings;
+    uintptr_t probe_lo, probe_hi; /* text of the probe: its frames are left out */
+
+    uint64_t start_ticks;
+    uint64_t start_mono_ns, start_real_ns;
+    double ns_per_tick;
+    bool tsc;
+    bool forked; /* this process is a child that has not exec'ed: the start is to be taken anew */
+
+    _Atomic uint32_t agent_state;
+    _Atomic uint32_t wake;      /* futex: the agent's sleep */
+    _Atomic uint32_t stop;      /* 1: end, writing an end record; 2: end for a fork */
+    _Atomic uint32_t flush_req; /* the agent copies it to flush_ack when all is written */
+    _Atomic uint32_t flush_ack;
+    const char *end_reason;
+
+    struct st_py_layout py; /* version 0: no Python */
+    uint64_t last_looked;
+};
+
+/* The agent's two entries, found by dlsym in its own object. */
+typedef int st_agent_init_fn(struct st_shared *);
+typedef void *st_agent_main_fn(void *);
+
+#endif
