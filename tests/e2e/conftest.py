@@ -1,0 +1,135 @@
+"""Fixtures of the end-to-end tests. What is missing on a machine is a skipped test with a reason."""
+import os
+import shutil
+import socket
+import subprocess
+import threading
+
+import pytest
+
+import harness
+
+
+@pytest.fixture
+def start(tmp_path):
+    """start(*argv, options=(), quiet=True, …): runs a program under `stalltrace run`, as a Running."""
+    started = []
+
+    def start_one(*argv, options=(), quiet=True, output=None, **popen):
+        directory = output or tmp_path / f"traces{len(started)}"
+        flags = ["--quiet"] if quiet else []
+        run = harness.Running([harness.STALLTRACE, "run", "-o", directory, *flags, *options, "--",
+                               *argv], directory, **popen)
+        started.append(run)
+        return run
+
+    yield start_one
+    for run in started:
+        run.kill()
+
+
+@pytest.fixture
+def run(start):
+    """The same, to its end."""
+    def run_one(*argv, timeout=60, **options):
+        return start(*argv, **options).wait(timeout)
+    return run_one
+
+
+@pytest.fixture
+def start_preloaded(tmp_path):
+    """The same without the command: LD_PRELOAD and environment variables alone."""
+    started = []
+
+    def start_one(*argv, env=None, output=None, **popen):
+        directory = output or tmp_path / f"preloaded{len(started)}"
+        os.makedirs(directory, exist_ok=True)
+        env = {"LD_PRELOAD": harness.PRELOAD, "STALLTRACE_OUTPUT": str(directory),
+               "STALLTRACE_QUIET": "1", **(env or {})}
+        run = harness.Running(argv, directory, env=env, **popen)
+        started.append(run)
+        return run
+
+    yield start_one
+    for run in started:
+        run.kill()
+
+
+@pytest.fixture
+def preload(start_preloaded):
+    def run_one(*argv, timeout=60, **options):
+        return start_preloaded(*argv, **options).wait(timeout)
+    return run_one
+
+
+@pytest.fixture
+def program():
+    """program(name): path of a built program of tests/programs."""
+    def path_of(name):
+        path = harness.BUILT_PROGRAMS / name
+        if not path.exists():
+            pytest.skip(f"{name} was not built: its library is missing")
+        return path
+    return path_of
+
+
+@pytest.fixture
+def script():
+    """script(name): path of a script of tests/programs."""
+    return lambda name: harness.PROGRAMS / name
+
+
+@pytest.fixture
+def tool():
+    """tool(name): path of a program of the system, or the test is skipped."""
+    def path_of(name):
+        path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+        if not path:
+            pytest.skip(f"{name} is not installed")
+        return path
+    return path_of
+
+
+@pytest.fixture
+def python_with():
+    """python_with(modules…): the system's python3, or the test is skipped."""
+    def path_of(*modules):
+        result = subprocess.run([harness.PYTHON, "-c", "import " + ",".join(modules or ["sys"])],
+                                stderr=subprocess.PIPE, text=True, check=False)
+        if result.returncode != 0:
+            pytest.skip(result.stderr.strip().splitlines()[-1])
+        return harness.PYTHON
+    return path_of
+
+
+class SilentServer:
+    """A TCP server that accepts, reads, and does not answer until it is told to."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.answer = threading.Event()
+        self.asked = threading.Event()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        try:
+            client, _ = self.listener.accept()
+            with client:
+                client.recv(100)
+                self.asked.set()
+                self.answer.wait(harness.DEADLINE)
+                client.sendall(b"42\n")
+        except OSError:
+            pass
+
+    def close(self):
+        self.answer.set()
+        self.listener.close()
+
+
+@pytest.fixture
+def silent_server():
+    server = SilentServer()
+    yield server
+    server.close()

@@ -1,0 +1,218 @@
+"""What the end-to-end tests share: how to run a program under stalltrace, and what to ask of what
+it wrote. The fixtures are in conftest.py."""
+import glob
+import json
+import os
+import pathlib
+import queue
+import re
+import signal
+import subprocess
+import threading
+import time
+
+SOURCE = pathlib.Path(os.environ.get("STALLTRACE_SOURCE") or pathlib.Path(__file__).parents[2])
+BUILD = pathlib.Path(os.environ.get("STALLTRACE_BUILD") or SOURCE / "build")
+PROGRAMS = SOURCE / "tests" / "programs"
+BUILT_PROGRAMS = BUILD / "tests" / "programs"
+STALLTRACE = os.environ.get("STALLTRACE_COMMAND") or str(BUILD / "stalltrace")
+PRELOAD = os.environ.get("STALLTRACE_PRELOAD") or str(BUILD / ".libs" / "libstalltrace.so")
+PYTHON = "/usr/bin/python3"
+DEADLINE = 30
+
+# A clean run must have no findings on a machine that is busy with other things, too: there, a
+# call that does not block can take longer than the default of 10 ms for want of a processor.
+CALM = ("--threshold", "80ms", "--iteration-threshold", "5s")
+
+
+def stall_line(source, tag=None):
+    """The line of tests/programs/SOURCE that is marked `STALL`, or `STALL:tag`."""
+    mark = re.compile(r"(#|//|/\*) STALL" + (f":{re.escape(tag)}" if tag else "") + r"\b(?!:)")
+    lines = (PROGRAMS / source).read_text().splitlines()
+    found = [number for number, line in enumerate(lines, 1) if mark.search(line)]
+    assert len(found) == 1, f"{source}: {len(found)} lines are marked STALL {tag}"
+    return found[0]
+
+
+def environment(extra=None):
+    """The caller's environment, without what would change the outcome."""
+    env = {k: v for k, v in os.environ.items()
+           if not k.startswith(("STALLTRACE_", "LD_PRELOAD", "PYTHON", "ASAN_", "MALLOC_"))}
+    env["NO_COLOR"] = "1"
+    env.update(extra or {})
+    return env
+
+
+def command(*args, timeout=DEADLINE, **options):
+    """Runs the stalltrace command itself."""
+    options.setdefault("stdin", subprocess.DEVNULL)
+    options["env"] = environment(options.get("env"))
+    return subprocess.run([STALLTRACE, *map(str, args)], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=timeout, **options)
+
+
+class Traces:
+    """A directory of traces, and what the reporter says about it."""
+
+    def __init__(self, directory):
+        self.dir = pathlib.Path(directory)
+        self._report = None
+
+    def files(self):
+        return sorted(glob.glob(str(self.dir / "*.jsonl")))
+
+    def records(self, kind=None):
+        """Every complete record, of all files."""
+        found = []
+        for path in self.files():
+            for line in pathlib.Path(path).read_bytes().split(b"\n")[:-1]:
+                record = json.loads(line)
+                if kind in (None, record["type"]):
+                    found.append(record)
+        return found
+
+    def report(self):
+        if self._report is None:
+            result = command("report", "--format", "json", self.dir, timeout=120)
+            assert result.returncode == 0, result.stderr
+            self._report = json.loads(result.stdout)
+        return self._report
+
+    def check(self, *options):
+        return command("check", *options, self.dir, timeout=120).returncode
+
+    @property
+    def findings(self):
+        return self.report()["findings"]
+
+    def describe(self):
+        lines = []
+        for finding in self.findings:
+            lines.append(f"{finding['kind']} {finding['call']} {finding.get('detail')} "
+                         f"x{finding['count']} max {finding['max_ms']} ms culprit {finding['culprit']}")
+            for frame in finding["frames"][:12]:
+                lines.append(f"    {frame['lang']} {frame['function']} {frame['module']} "
+                             f"{frame['file']}:{frame['line']}")
+        return "\n".join(lines) or "no findings"
+
+    def find(self, call, **members):
+        """The one finding of this call (a name, or several that will do)."""
+        calls = (call,) if isinstance(call, str) else call
+        found = [f for f in self.findings if f["kind"] == "call" and f["call"] in calls
+                 and all(f.get(k) == v for k, v in members.items())]
+        assert len(found) == 1, f"{len(found)} findings of {call} {members}:\n{self.describe()}"
+        return found[0]
+
+    def find_at(self, call, source, tag=None, **members):
+        """The finding of this call, whose culprit must be the marked line of the program."""
+        finding = self.find(call, **members)
+        assert finding["culprit"] is not None, self.describe()
+        frame = finding["frames"][finding["culprit"]]
+        where = (os.path.basename(frame["file"] or "?"), frame["line"])
+        assert where == (source, stall_line(source, tag)), self.describe()
+        return finding
+
+    def only_at(self, call, source, tag=None, **members):
+        """The same, and there is no other finding of a call."""
+        finding = self.find_at(call, source, tag, **members)
+        calls = [f for f in self.findings if f["kind"] == "call"]
+        assert len(calls) == 1, self.describe()
+        assert self.check() == 1
+        return finding
+
+    def assert_clean(self):
+        assert self.findings == [], self.describe()
+        assert self.check() == 0
+        assert any(p["loops"] for p in self.report()["processes"]), "no loop was seen"
+
+
+class Running(Traces):
+    """A program under stalltrace, while it runs and afterwards."""
+
+    def __init__(self, argv, directory, env=None, stdin=subprocess.DEVNULL, **options):
+        super().__init__(directory)
+        self.argv = [str(a) for a in argv]
+        self.process = subprocess.Popen(self.argv, stdin=stdin, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, env=environment(env), **options)
+        self.pid = self.process.pid
+        self._chunks = {}
+        self._lines = {}
+        self._readers = []
+        for name in ("stdout", "stderr"):
+            self._chunks[name], self._lines[name] = [], queue.Queue()
+            reader = threading.Thread(target=self._read, args=(name,), daemon=True)
+            reader.start()
+            self._readers.append(reader)
+
+    def _read(self, name):
+        for line in getattr(self.process, name):
+            self._chunks[name].append(line)
+            self._lines[name].put(line.decode(errors="replace"))
+        self._lines[name].put(None)
+
+    def line(self, pattern="", stream="stdout", deadline=DEADLINE):
+        """The next line that matches; waits for it. Returns the match."""
+        end = time.monotonic() + deadline
+        while True:
+            try:
+                line = self._lines[stream].get(timeout=max(0.01, end - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"no line {pattern!r} on {stream} in {deadline} s: {self}") from None
+            assert line is not None, f"{stream} ended before {pattern!r}: {self}"
+            match = re.search(pattern, line)
+            if match:
+                return match
+
+    def port(self):
+        return int(self.line(r"port (\d+)")[1])
+
+    def record(self, kind, deadline=DEADLINE, **members):
+        """Waits for a record of the trace, while the program runs."""
+        end = time.monotonic() + deadline
+        while time.monotonic() < end:
+            for record in self.records(kind):
+                if all(record.get(k) == v for k, v in members.items()):
+                    return record
+            time.sleep(0.005)  # a poll with a deadline: files cannot be waited for
+        raise AssertionError(f"no {kind} record {members} in {deadline} s")
+
+    def wait(self, timeout=60):
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"still running after {timeout} s: {self}") from None
+        for reader in self._readers:
+            reader.join(timeout)
+            assert not reader.is_alive(), f"stdout or stderr is still open: {self}"
+        return self
+
+    def stop(self, number=signal.SIGTERM, timeout=30):
+        self.process.send_signal(number)
+        return self.wait(timeout)
+
+    def kill(self):
+        """For the fixtures: whatever is left of it goes."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    @property
+    def exit(self):
+        return self.process.returncode
+
+    @property
+    def out(self):
+        return b"".join(self._chunks["stdout"])
+
+    @property
+    def err(self):
+        return b"".join(self._chunks["stderr"]).decode(errors="replace")
+
+    def __str__(self):
+        return f"{' '.join(self.argv)}: exit {self.exit}\nstdout: {self.out[-2000:]}\nstderr: {self.err[-2000:]}"

@@ -1,0 +1,42 @@
+/* GLib: a main loop that waits with poll() on more than one descriptor, the way a desktop program
+ * does; one of its timeouts sleeps. */
+#include <glib.h>
+#include <string.h>
+#include <unistd.h>
+
+static GMainLoop *loop;
+static int pipe_ends[2], ticks, stall;
+
+static gboolean on_tick(gpointer unused)
+{
+    (void)unused;
+    if (++ticks == 15 && stall) {
+        g_usleep(300000); /* STALL */
+    }
+    if (ticks == 40) {
+        g_main_loop_quit(loop);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean on_input(GIOChannel *channel, GIOCondition condition, gpointer unused)
+{
+    (void)channel, (void)condition, (void)unused;
+    return TRUE;
+}
+
+int main(int argc, char **argv)
+{
+    stall = argc > 1 && strcmp(argv[1], "stall") == 0;
+    if (pipe(pipe_ends) != 0) {
+        return 9;
+    }
+    GIOChannel *channel = g_io_channel_unix_new(pipe_ends[0]);
+    g_io_add_watch(channel, G_IO_IN, on_input, NULL);
+    loop = g_main_loop_new(NULL, FALSE);
+    g_timeout_add(5, on_tick, NULL);
+    g_main_loop_run(loop);
+    g_main_loop_unref(loop);
+    g_io_channel_unref(channel);
+    return 0;
+}
