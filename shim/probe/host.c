@@ -115,6 +115,22 @@ static void set_ticks(void)
     st_fast_ticks[ST_FD] = least;
 }
 
+/* With a second thread, every cancellation point of glibc turns cancellation on and off around its
+ * system call (20 ns a call here), and every lock and reference count becomes atomic. None of that is
+ * for the agent: it takes no lock that the program takes, allocates nothing, and is never cancelled.
+ * So a program that had one thread goes on as one. Where it matters (setuid and its like must reach
+ * all threads) the truth is told for the time of the call. */
+static bool *single_threaded; /* glibc ≥ 2.32; NULL: not there */
+
+bool st_tell_threads(bool truth)
+{
+    if (!single_threaded || atomic_load(&st_shared.agent_state) != ST_AGENT_RUNNING)
+        return false;
+    bool before = *single_threaded;
+    *single_threaded = !truth;
+    return before;
+}
+
 static void before_fork(void);
 static void after_fork_in_parent(void);
 static void after_fork_in_child(void);
@@ -127,6 +143,7 @@ static int prepare(void)
     st_clock_calibrate();
     set_ticks();
     find_own_text();
+    single_threaded = st_resolve_libc("__libc_single_threaded");
     st_shared.abi = ST_ABI;
     st_shared.calls = st_calls;
     st_shared.call_count = ST_CALL_COUNT;
@@ -158,7 +175,10 @@ static int create_agent(void)
         return -ENOMEM;
     pthread_attr_setstacksize(&attributes, AGENT_STACK);
     pthread_attr_setsigmask_np(&attributes, &all); /* never a signal of the app's */
+    bool single = single_threaded && *single_threaded;
     int r = pthread_create(&agent_thread, &attributes, agent_main, &st_shared);
+    if (single)
+        *single_threaded = true;
     pthread_attr_destroy(&attributes);
     return -r;
 }
@@ -238,6 +258,17 @@ void st_agent_stop(uint32_t why)
     if (why != 2)
         atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
     unlock();
+}
+
+void st_agent_pause(void)
+{
+    int error = errno;
+    if (atomic_load_explicit(&st_shared.agent_state, memory_order_acquire) == ST_AGENT_RUNNING &&
+        st_same_process()) {
+        st_agent_stop(2);
+        atomic_store(&st_agent_wanted, true);
+    }
+    errno = error;
 }
 
 /* At the home wait after a fork: the agent comes back. */

@@ -190,6 +190,10 @@ void st_before_prctl(long option, long argument);
 extern _Atomic bool st_agent_wanted; /* it was stopped for a fork: bring it back */
 void st_agent_return(void);
 bool st_same_process(void);
+/* Tells glibc that there are two threads, or that there is one; returns what it thought before. */
+bool st_tell_threads(bool truth);
+/* Ends the agent until the next home wait: the program is about to do what needs a single thread. */
+void st_agent_pause(void);
 
 /* ---- raw system calls: never through a wrapper, never touching errno ---------------------------------------- */
 

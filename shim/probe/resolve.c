@@ -128,7 +128,7 @@ static void *symbol_fits(const struct object *o, uint32_t i, const char *name, c
     if (s->st_shndx == SHN_UNDEF || strcmp(o->strings + s->st_name, name) != 0)
         return NULL;
     unsigned type = ELF64_ST_TYPE(s->st_info);
-    if ((type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE) ||
+    if ((type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE && type != STT_OBJECT) ||
         !version_fits(o, i, version))
         return NULL;
     uintptr_t address = o->base + s->st_value;

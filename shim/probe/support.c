@@ -69,6 +69,44 @@ WRAPPER(prctl, int, (int option, ...))
     return r;
 }
 
+/* ---- what concerns all threads, or wants there to be one ------------------------------------------------- */
+
+/* glibc hands new ids to every thread, ours too, if it knows that there is one. */
+#define SETID(symbol, parameters, arguments)                                                       \
+    WRAPPER(symbol, int, parameters)                                                               \
+    {                                                                                              \
+        if (ST_LIKELY(atomic_load(&st_shared.agent_state) != ST_AGENT_RUNNING))                    \
+            return real_##symbol arguments;                                                        \
+        bool single = st_tell_threads(true);                                                       \
+        int r = real_##symbol arguments;                                                           \
+        if (single)                                                                                \
+            st_tell_threads(false);                                                                \
+        return r;                                                                                  \
+    }
+SETID(setuid, (uid_t id), (id))
+SETID(setgid, (gid_t id), (id))
+SETID(seteuid, (uid_t id), (id))
+SETID(setegid, (gid_t id), (id))
+SETID(setreuid, (uid_t real, uid_t effective), (real, effective))
+SETID(setregid, (gid_t real, gid_t effective), (real, effective))
+SETID(setresuid, (uid_t real, uid_t effective, uid_t saved), (real, effective, saved))
+SETID(setresgid, (gid_t real, gid_t effective, gid_t saved), (real, effective, saved))
+SETID(setgroups, (size_t n, const gid_t *groups), (n, groups))
+SETID(initgroups, (const char *user, gid_t group), (user, group))
+
+/* The kernel refuses a user namespace to a process with threads. */
+WRAPPER(unshare, int, (int flags))
+{
+    st_agent_pause();
+    return real_unshare(flags);
+}
+
+WRAPPER(setns, int, (int fd, int type))
+{
+    st_agent_pause();
+    return real_setns(fd, type);
+}
+
 /* ---- exit and exec -------------------------------------------------------------------------------------- */
 
 #define EXIT(symbol)                                                                               \
