@@ -154,10 +154,10 @@ static inline int st_py_read_own(void *ctx, uint64_t addr, void *buf, size_t len
     return 0;
 }
 
-/* Walks the calling thread's own frames: 0 where it has none. No system call, no lock; the GIL is
- * not needed. While the interpreter shuts down, only the thread that does it still owns its
- * frames: those of daemon threads are freed under their feet, so nothing is walked there. */
-static inline int st_py_walk_own(const struct st_py_layout *layout, struct st_py_raw *out, int max)
+/* The calling thread's own thread state; 0 where it has none, or may not read it. No system call,
+ * no lock; the GIL is not needed. While the interpreter shuts down, only the thread that does it
+ * still owns its frames: those of daemon threads are freed under their feet. */
+static inline uint64_t st_py_own_tstate(const struct st_py_layout *layout)
 {
     uint64_t finalizing, tstate;
 
@@ -165,14 +165,15 @@ static inline int st_py_walk_own(const struct st_py_layout *layout, struct st_py
         return 0;
     }
     tstate = (uint64_t)(uintptr_t)((void *(*)(void))(uintptr_t)layout->get_tstate)();
-    if (tstate == 0) {
-        return 0;
-    }
     finalizing = *(volatile uint64_t *)(uintptr_t)(layout->runtime + layout->runtime_finalizing);
-    if (finalizing != 0 && finalizing != tstate) {
-        return 0;
-    }
-    return st_py_walk(layout, tstate, st_py_read_own, NULL, out, max);
+    return finalizing == 0 || finalizing == tstate ? tstate : 0;
+}
+
+/* Walks the calling thread's own frames, with plain reads: 0 where it has none. */
+static inline int st_py_walk_own(const struct st_py_layout *layout, struct st_py_raw *out, int max)
+{
+    uint64_t tstate = st_py_own_tstate(layout);
+    return tstate != 0 ? st_py_walk(layout, tstate, st_py_read_own, NULL, out, max) : 0;
 }
 
 #endif
