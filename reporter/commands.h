@@ -1,0 +1,28 @@
+/* The subcommands. Each is a file of its own with its options and its help, gets argv with its own
+ * name in argv[0], and returns the exit status. */
+#ifndef STALLTRACE_COMMANDS_H
+#define STALLTRACE_COMMANDS_H
+
+#include <getopt.h>
+
+enum exit_status {
+    EXIT_CLEAN = 0,
+    EXIT_FINDINGS = 1,
+    EXIT_ERROR = 2,   /* usage, or something of ours failed */
+    EXIT_NOTHING = 3, /* nothing recorded, or no event loop seen */
+    EXIT_NOT_EXECUTABLE = 126,
+    EXIT_NOT_FOUND = 127,
+};
+
+#define DEFAULT_OUTPUT "stalltrace.out"
+
+int cmd_run(int argc, char **argv);
+int cmd_report(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+
+/* After getopt_long gave '?' or ':' (options.c): says which option of which command is wrong and
+ * what was probably meant. Returns EXIT_ERROR. */
+int bad_option(const char *command, const struct option *options, int result, char **argv);
+
+#endif

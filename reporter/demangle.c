@@ -1,0 +1,51 @@
+/* Function names for people: demangling and what compilers append. */
+#include <libiberty/demangle.h>
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbols.h"
+
+/* The length of `name` without suffixes such as `.cold`, `.part.0`, `.constprop.0.isra.0`,
+ * `.llvm.123`: they depend on the compiler's mood and would change a fingerprint. */
+static size_t length_without_clone_suffix(const char *name)
+{
+    static const char *const suffixes[] = {".cold", ".part.",     ".constprop.", ".isra.",
+                                           ".llvm", ".lto_priv.", ".localalias", ".clone."};
+    size_t len = strlen(name);
+    for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
+        const char *found = strstr(name, suffixes[i]);
+        if (found != NULL && found != name && (size_t)(found - name) < len)
+            len = (size_t)(found - name);
+    }
+    return len;
+}
+
+/* `<crate::Type as Trait>::method::h0123456789abcdef`: the hash of Rust's legacy mangling. */
+static size_t length_without_rust_hash(const char *name, size_t len)
+{
+    enum { HASH = 3 + 16 };
+    if (len <= HASH || memcmp(name + len - HASH, "::h", 3) != 0)
+        return len;
+    for (size_t i = len - 16; i < len; i++) {
+        if (!isxdigit((unsigned char)name[i]))
+            return len;
+    }
+    return len - HASH;
+}
+
+const char *function_name(const char *linkage_name)
+{
+    /* A version (`read@@GLIBC_2.2.5`) is the linker's business. */
+    const char *at = strchr(linkage_name, '@');
+    char *plain = mem_strdup(linkage_name);
+    if (at != NULL && at != linkage_name)
+        plain[at - linkage_name] = '\0';
+    plain[length_without_clone_suffix(plain)] = '\0';
+    char *demangled = cplus_demangle(plain, DMGL_AUTO);
+    const char *name = demangled ? demangled : plain;
+    const char *result = intern_n(name, length_without_rust_hash(name, strlen(name)));
+    free(demangled);
+    free(plain);
+    return result;
+}

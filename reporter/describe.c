@@ -1,0 +1,141 @@
+/* See describe.h. */
+#define _GNU_SOURCE
+#include "describe.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void describe_duration(struct strbuf *out, uint64_t ns)
+{
+    const uint64_t us = 1000, ms = 1000 * us, s = 1000 * ms;
+    if (ns < us)
+        sb_addf(out, "%" PRIu64 " ns", ns);
+    else if (ns < ms)
+        sb_addf(out, "%" PRIu64 " µs", ns / us);
+    else if (ns < 100 * ms)
+        sb_addf(out, "%" PRIu64 ".%" PRIu64 " ms", ns / ms, ns % ms / (100 * us));
+    else if (ns < s)
+        sb_addf(out, "%" PRIu64 " ms", ns / ms);
+    else if (ns < 60 * s)
+        sb_addf(out, "%" PRIu64 ".%02" PRIu64 " s", ns / s, ns % s / (10 * ms));
+    else
+        sb_addf(out, "%" PRIu64 " min %" PRIu64 " s", ns / (60 * s), ns / s % 60);
+}
+
+void describe_count(struct strbuf *out, uint64_t count, const char *noun)
+{
+    sb_addf(out, "%" PRIu64 " %s%s", count, noun, count == 1 ? "" : "s");
+}
+
+/* What the culprit called, where it was not the blocking function itself: `socket.getaddrinfo`. */
+static void describe_via(struct strbuf *out, const struct stack_view *view)
+{
+    if (view->culprit < 2)
+        return;
+    const struct frame *via = &view->frames[view->culprit - 1];
+    if (via->function == NULL || via->origin == ORIGIN_RUNTIME || via->origin == ORIGIN_LIBC)
+        return;
+    if (via->lang == LANG_PYTHON && via->file != NULL) {
+        const char *base = base_name(via->file);
+        size_t stem = strcspn(base, ".");
+        struct strbuf module = {0};
+        sb_addn(&module, base, stem);
+        if (strcmp(module.data, "__init__") != 0) {
+            sb_add_clean(out, module.data);
+            sb_add(out, ".");
+        }
+        sb_free(&module);
+    }
+    sb_add_clean(out, via->function);
+    sb_add(out, " → ");
+}
+
+void describe_cause(struct strbuf *out, enum stall_kind kind, const char *call, const char *detail,
+                    const struct stack_view *view)
+{
+    if (kind == STALL_ITERATION) {
+        sb_add(out, "a long iteration");
+    } else {
+        describe_via(out, view);
+        sb_add_clean(out, call);
+    }
+    if (detail != NULL && detail[0] != '\0') {
+        sb_add(out, " (");
+        sb_add_clean(out, detail);
+        sb_add(out, ")");
+    }
+}
+
+void describe_frame(struct strbuf *out, const struct frame *frame)
+{
+    if (frame->file != NULL) {
+        sb_add_clean(out, frame->file);
+        if (frame->line > 0)
+            sb_addf(out, ":%d", frame->line);
+        if (frame->function != NULL) {
+            sb_add(out, " in ");
+            sb_add_clean(out, frame->function);
+        }
+    } else if (frame->function != NULL) {
+        sb_add_clean(out, frame->function);
+        if (frame->module != NULL) {
+            sb_add(out, " in ");
+            sb_add_clean(out, frame->module);
+        }
+    } else if (frame->module != NULL) {
+        sb_add_clean(out, frame->module);
+        sb_addf(out, "+0x%" PRIx64, frame->vaddr);
+    } else {
+        sb_addf(out, "0x%" PRIx64, frame->address);
+    }
+}
+
+void describe_finding(struct strbuf *out, const struct finding *finding)
+{
+    const struct stack_view *view = finding->view;
+    describe_duration(out, finding->max_ns);
+    if (finding->count > 1)
+        sb_addf(out, ", %" PRIu64 " times", finding->count);
+    sb_add(out, "  ");
+    describe_cause(out, finding->kind, finding->call, finding->detail, view);
+    if (view->culprit >= 0) {
+        sb_add(out, "  at ");
+        describe_frame(out, &view->frames[view->culprit]);
+    }
+}
+
+bool source_line(struct strbuf *out, const char *file, int line)
+{
+    /* A path out of a trace may be anything: only a regular file of a sensible size is opened. */
+    enum { LARGEST = 16 << 20 };
+    struct stat st;
+    int fd = line > 0 && file[0] == '/' ? open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    if (fd < 0)
+        return false;
+    FILE *stream = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= LARGEST
+                       ? fdopen(fd, "r")
+                       : NULL;
+    if (stream == NULL) {
+        close(fd);
+        return false;
+    }
+    char *text = NULL;
+    size_t cap = 0;
+    ssize_t len = 0;
+    for (int i = 0; i < line && len >= 0; i++)
+        len = getline(&text, &cap, stream);
+    if (len >= 0) {
+        while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
+            len--;
+        text[len] = '\0';
+        sb_add_clean(out, text);
+    }
+    free(text);
+    fclose(stream);
+    return len >= 0;
+}

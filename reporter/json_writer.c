@@ -1,0 +1,179 @@
+/* See json_writer.h. */
+#include "json_writer.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* The length of the UTF-8 sequence at `s` (RFC 3629: no overlong forms, no surrogates, nothing past
+ * U+10FFFF), or 0 where the byte does not begin one. */
+static size_t utf8_length(const unsigned char *s)
+{
+    if (s[0] < 0x80)
+        return 1;
+    size_t len = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+    if (s[0] < 0xc2 || s[0] > 0xf4)
+        return 0;
+    unsigned char low = 0x80, high = 0xbf; /* of the second byte */
+    if (s[0] == 0xe0)
+        low = 0xa0;
+    else if (s[0] == 0xed)
+        high = 0x9f;
+    else if (s[0] == 0xf0)
+        low = 0x90;
+    else if (s[0] == 0xf4)
+        high = 0x8f;
+    if (s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < len; i++) {
+        if (s[i] < 0x80 || s[i] > 0xbf)
+            return 0;
+    }
+    return len;
+}
+
+static void quote_ascii(struct strbuf *out, unsigned char c)
+{
+    static const char *const escapes[] = {
+        ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f",
+        ['\r'] = "\\r", ['"'] = "\\\"", ['\\'] = "\\\\"};
+    if (c < COUNT_OF(escapes) && escapes[c] != NULL)
+        sb_add(out, escapes[c]);
+    else if (c < 0x20 || c == 0x7f)
+        sb_addf(out, "\\u%04x", c);
+    else
+        sb_addn(out, (const char *)&c, 1);
+}
+
+void json_quote(struct strbuf *out, const char *text)
+{
+    sb_add(out, "\"");
+    const unsigned char *s = (const unsigned char *)text;
+    while (*s != '\0') {
+        size_t len = utf8_length(s);
+        if (len == 0) {
+            sb_add(out, "\xef\xbf\xbd");
+            len = 1;
+        } else if (len == 1) {
+            quote_ascii(out, *s);
+        } else {
+            sb_addn(out, (const char *)s, len);
+        }
+        s += len;
+    }
+    sb_add(out, "\"");
+}
+
+static void new_line(struct json_writer *w)
+{
+    sb_add(w->out, "\n");
+    for (unsigned int i = 0; i < w->depth; i++)
+        sb_add(w->out, "  ");
+}
+
+static void before_value(struct json_writer *w)
+{
+    if (!w->after_key) {
+        if (w->after_value)
+            sb_add(w->out, ",");
+        if (w->depth > 0)
+            new_line(w);
+    }
+    w->after_key = false;
+    w->after_value = true;
+}
+
+static void begin(struct json_writer *w, const char *bracket)
+{
+    before_value(w);
+    sb_add(w->out, bracket);
+    w->depth++;
+    w->after_value = false;
+}
+
+static void end(struct json_writer *w, const char *bracket)
+{
+    w->depth--;
+    if (w->after_value)
+        new_line(w);
+    sb_add(w->out, bracket);
+    w->after_value = true;
+}
+
+void json_begin_object(struct json_writer *w)
+{
+    begin(w, "{");
+}
+
+void json_end_object(struct json_writer *w)
+{
+    end(w, "}");
+}
+
+void json_begin_array(struct json_writer *w)
+{
+    begin(w, "[");
+}
+
+void json_end_array(struct json_writer *w)
+{
+    end(w, "]");
+}
+
+void json_key(struct json_writer *w, const char *key)
+{
+    before_value(w);
+    json_quote(w->out, key);
+    sb_add(w->out, ": ");
+    w->after_key = true;
+}
+
+void json_string(struct json_writer *w, const char *text)
+{
+    if (text == NULL) {
+        json_null(w);
+        return;
+    }
+    before_value(w);
+    json_quote(w->out, text);
+}
+
+void json_int(struct json_writer *w, int64_t value)
+{
+    before_value(w);
+    sb_addf(w->out, "%" PRId64, value);
+}
+
+void json_uint(struct json_writer *w, uint64_t value)
+{
+    before_value(w);
+    sb_addf(w->out, "%" PRIu64, value);
+}
+
+void json_bool(struct json_writer *w, bool value)
+{
+    before_value(w);
+    sb_add(w->out, value ? "true" : "false");
+}
+
+void json_null(struct json_writer *w)
+{
+    before_value(w);
+    sb_add(w->out, "null");
+}
+
+void json_ms(struct json_writer *w, uint64_t ns)
+{
+    before_value(w);
+    uint64_t us = ns / 1000 + (ns % 1000 >= 500);
+    sb_addf(w->out, "%" PRIu64 ".%03u", us / 1000, (unsigned int)(us % 1000));
+}
+
+void json_address(struct json_writer *w, uint64_t address)
+{
+    if (address == 0) {
+        json_null(w);
+        return;
+    }
+    before_value(w);
+    sb_addf(w->out, "\"0x%" PRIx64 "\"", address);
+}

@@ -1,0 +1,33 @@
+/* Writes JSON: a small streaming writer that keeps track of commas and indentation and repairs
+ * invalid UTF-8, which paths and thread names may contain. */
+#ifndef STALLTRACE_JSON_WRITER_H
+#define STALLTRACE_JSON_WRITER_H
+
+#include "util.h"
+
+struct json_writer {
+    struct strbuf *out;
+    unsigned int depth;
+    bool after_value; /* a comma is due before the next one */
+    bool after_key;
+};
+
+void json_begin_object(struct json_writer *w);
+void json_end_object(struct json_writer *w);
+void json_begin_array(struct json_writer *w);
+void json_end_array(struct json_writer *w);
+void json_key(struct json_writer *w, const char *key);
+void json_string(struct json_writer *w, const char *text); /* NULL is written as null */
+void json_int(struct json_writer *w, int64_t value);
+void json_uint(struct json_writer *w, uint64_t value);
+void json_bool(struct json_writer *w, bool value);
+void json_null(struct json_writer *w);
+/* Nanoseconds as milliseconds with three decimals, exactly and whatever the locale. */
+void json_ms(struct json_writer *w, uint64_t ns);
+/* An address as `"0x…"`, 0 as null. */
+void json_address(struct json_writer *w, uint64_t address);
+
+/* Appends `text` as a quoted JSON string; each invalid byte becomes U+FFFD. */
+void json_quote(struct strbuf *out, const char *text);
+
+#endif

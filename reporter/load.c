@@ -1,0 +1,165 @@
+/* See load.h. A directory is read in the order of names, so that reports are reproducible; what is
+ * no trace in it is skipped with a warning, while an argument that is no trace is an error. */
+#define _GNU_SOURCE
+#include "load.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "commands.h"
+
+void warn_about_symbols(const char *message)
+{
+    complain("%s", message);
+}
+
+int load_rules(struct rules **out, const char *suppressions, bool no_builtin)
+{
+    struct rules *rules = rules_new();
+    char *message = NULL;
+    int result = 0;
+    if (suppressions == NULL)
+        suppressions = getenv("STALLTRACE_SUPPRESSIONS");
+    if (suppressions != NULL && suppressions[0] != '\0')
+        result = rules_load(rules, suppressions, &message);
+    /* After the user's own, so that reports name those where both match. */
+    if (!no_builtin)
+        rules_add_builtin(rules);
+    if (result < 0) {
+        complain("%s", message);
+        rules_free(rules);
+        rules = NULL;
+    }
+    free(message);
+    *out = rules;
+    return result;
+}
+
+/* Reads one file into the model. Returns 0, or a negative errno with `*problem` set. */
+static int load_file(struct loaded *loaded, const char *path, char **problem)
+{
+    struct trace *trace = NULL;
+    int result = trace_open(&trace, path);
+    if (result < 0) {
+        *problem = mem_printf("cannot be read: %s", strerror(-result));
+        return result;
+    }
+    loaded->files++;
+    struct trace_sink sink = model_sink(&loaded->model);
+    result = trace_read(trace, &sink);
+    if (result < 0) {
+        *problem = mem_printf("cannot be read: %s", strerror(-result));
+    } else if ((*problem = trace_problem(trace)) != NULL) {
+        result = -EINVAL;
+    }
+    /* A failed read may have handed stalls over already: then the trace must stay. */
+    if (result < 0 && trace->state != TRACE_GOOD) {
+        trace_free(trace);
+        return result;
+    }
+    trace_finish(trace, &sink);
+    trace_release(trace);
+    if (trace->bad_lines > 0)
+        complain("%s: %llu damaged line%s skipped; was the disk full?", path,
+                 (unsigned long long)trace->bad_lines, trace->bad_lines == 1 ? "" : "s");
+    model_add_trace(&loaded->model, trace);
+    return result;
+}
+
+static int is_visible(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static void load_entry(struct loaded *loaded, const char *directory, const char *name)
+{
+    char *path = mem_printf("%s/%s", directory, name);
+    struct stat st;
+    char *problem = NULL;
+    if (!ends_with(name, ".jsonl"))
+        problem = mem_strdup("is no trace (traces are .jsonl files)");
+    else if (stat(path, &st) != 0)
+        problem = mem_printf("cannot be read: %s", strerror(errno));
+    else if (!S_ISREG(st.st_mode)) /* opening a FIFO would wait for its other end */
+        problem = mem_strdup("is no regular file");
+    else
+        (void)load_file(loaded, path, &problem);
+    if (problem != NULL)
+        complain("%s: %s; skipped", path, problem);
+    free(problem);
+    free(path);
+}
+
+static int load_directory(struct loaded *loaded, const char *path, char **problem)
+{
+    struct dirent **entries = NULL;
+    int count = scandir(path, &entries, is_visible, by_name);
+    if (count < 0) {
+        int error = errno;
+        *problem = mem_printf("cannot be read: %s", strerror(error));
+        return -error;
+    }
+    for (int i = 0; i < count; i++) {
+        load_entry(loaded, path, entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+    return 0;
+}
+
+static int load_argument(struct loaded *loaded, const char *path)
+{
+    struct stat st;
+    char *problem = NULL;
+    int result;
+    if (stat(path, &st) != 0) {
+        if (errno == ENOENT || errno == ENOTDIR) {
+            loaded->missing++;
+            return 0;
+        }
+        result = -errno;
+        problem = mem_printf("cannot be read: %s", strerror(errno));
+    } else if (S_ISDIR(st.st_mode)) {
+        result = load_directory(loaded, path, &problem);
+    } else {
+        result = load_file(loaded, path, &problem);
+    }
+    if (problem != NULL)
+        complain("%s: %s", path, problem);
+    free(problem);
+    return result;
+}
+
+int load(struct loaded *loaded, char **paths, int count, const struct load_options *options)
+{
+    *loaded = (struct loaded){0};
+    int result = load_rules(&loaded->rules, options->suppressions, options->no_builtin);
+    if (result < 0)
+        return result;
+    loaded->symbols = symbols_new(options->debuginfod, warn_about_symbols);
+    model_init(&loaded->model, loaded->symbols, loaded->rules);
+    if (count == 0)
+        result = load_argument(loaded, DEFAULT_OUTPUT);
+    for (int i = 0; i < count; i++) {
+        int one = load_argument(loaded, paths[i]);
+        result = result < 0 ? result : one;
+    }
+    model_sort(&loaded->model);
+    return result;
+}
+
+void loaded_free(struct loaded *loaded)
+{
+    model_free(&loaded->model);
+    symbols_free(loaded->symbols);
+    rules_free(loaded->rules);
+}

@@ -1,0 +1,48 @@
+# The stalltrace command. All but main is a library, so that the unit tests link the same objects.
+noinst_LTLIBRARIES = libreporter.la
+libreporter_la_SOURCES = \
+	reporter/check.c \
+	reporter/commands.h \
+	reporter/culprit.c \
+	reporter/demangle.c \
+	reporter/describe.c \
+	reporter/describe.h \
+	reporter/doctor.c \
+	reporter/fingerprint.c \
+	reporter/format_json.c \
+	reporter/format_text.c \
+	reporter/formats.h \
+	reporter/inlines.c \
+	reporter/inlines.h \
+	reporter/json_writer.c \
+	reporter/json_writer.h \
+	reporter/load.c \
+	reporter/load.h \
+	reporter/merge.c \
+	reporter/model.c \
+	reporter/model.h \
+	reporter/options.c \
+	reporter/output.c \
+	reporter/output.h \
+	reporter/reader.c \
+	reporter/records.c \
+	reporter/report.c \
+	reporter/run.c \
+	reporter/stackview.h \
+	reporter/suppress.c \
+	reporter/suppress.h \
+	reporter/symbols.c \
+	reporter/symbols.h \
+	reporter/symtab.c \
+	reporter/symtab.h \
+	reporter/tables.c \
+	reporter/trace.h \
+	reporter/util.c \
+	reporter/util.h \
+	reporter/version.h
+libreporter_la_CFLAGS = $(AM_CFLAGS) $(ELFUTILS_CFLAGS) $(JSON_C_CFLAGS)
+libreporter_la_LIBADD = $(ELFUTILS_LIBS) $(JSON_C_LIBS) $(IBERTY_LIBS)
+
+bin_PROGRAMS += stalltrace
+stalltrace_SOURCES = reporter/main.c
+stalltrace_LDADD = libreporter.la

@@ -1,0 +1,208 @@
+/* Merges native and interpreted frames into one stack. CPython runs Python functions inside
+ * `_PyEval_EvalFrameDefault`: each such native frame stands for the Python frames up to and
+ * including the next `entry` (several since 3.11, one before). */
+#include "stackview.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct frame *add_frame(struct stack_view *view)
+{
+    GROW(view->frames, view->count, view->cap);
+    struct frame *frame = &view->frames[view->count++];
+    *frame = (struct frame){.lang = LANG_NATIVE};
+    return frame;
+}
+
+static bool is_eval_frame(const char *function)
+{
+    return function != NULL && strcmp(function, "_PyEval_EvalFrameDefault") == 0;
+}
+
+static void add_python(struct stack_view *view, const struct python_frame *source)
+{
+    struct frame *frame = add_frame(view);
+    frame->lang = LANG_PYTHON;
+    frame->function = source->function;
+    frame->file = source->file;
+    frame->line = source->line;
+}
+
+/* Adds the Python frames of one run of the evaluation loop, beginning at `next`. Returns where the
+ * next run begins. */
+static size_t add_python_run(struct stack_view *view, const struct stack *stack, size_t next)
+{
+    while (next < stack->python_count) {
+        const struct python_frame *frame = &stack->python[next++];
+        add_python(view, frame);
+        if (frame->entry)
+            break;
+    }
+    return next;
+}
+
+/* V8 writes `LazyCompile:*name file:///srv/app.js:12:5` into perf maps (also `JS:`, `Function:`;
+ * `*`, `~`, `^` or `+` for the compiler's tier). */
+static bool parse_javascript(struct frame *frame, const char *symbol)
+{
+    static const char *const tags[] = {"LazyCompile:", "JS:", "Function:", "Script:", "Eval:"};
+    const char *text = NULL;
+    for (size_t i = 0; i < COUNT_OF(tags); i++) {
+        if (starts_with(symbol, tags[i]))
+            text = symbol + strlen(tags[i]);
+    }
+    if (text == NULL)
+        return false;
+    text += strspn(text, "*~^+ ");
+    frame->lang = LANG_JAVASCRIPT;
+    const char *space = strchr(text, ' ');
+    const char *place = space != NULL ? space + 1 : text;
+    if (space == NULL)
+        frame->function = strchr(text, ':') == NULL ? intern(text) : NULL;
+    else if (space != text)
+        frame->function = intern_n(text, (size_t)(space - text));
+    if (starts_with(place, "file://"))
+        place += strlen("file://");
+    /* path:line:column, from the right, since a path may have colons. */
+    const char *column = strrchr(place, ':');
+    if (column == NULL)
+        return true;
+    const char *line = column;
+    while (line > place && line[-1] != ':')
+        line--;
+    bool has_column = line > place && strspn(line, "0123456789") == (size_t)(column - line);
+    const char *path_end = has_column ? line - 1 : column;
+    frame->line = atoi(path_end + 1);
+    frame->file = path_end > place ? intern_n(place, (size_t)(path_end - place)) : NULL;
+    return true;
+}
+
+static void add_jit(struct stack_view *view, const struct native_frame *source)
+{
+    struct frame *frame = add_frame(view);
+    frame->lang = LANG_JIT;
+    frame->address = source->pc;
+    if (source->symbol != NULL && !parse_javascript(frame, source->symbol))
+        frame->function = source->symbol;
+}
+
+/* CPython's perf trampolines (`py::function:file`) repeat what the Python frames say. */
+static bool is_python_trampoline(const struct native_frame *source)
+{
+    return source->symbol != NULL && starts_with(source->symbol, "py::");
+}
+
+static void add_native(struct stack_view *view, const struct native_frame *source,
+                       const struct positions *positions)
+{
+    for (size_t i = 0; i < positions->count; i++) {
+        const struct position *position = &positions->at[i];
+        struct frame *frame = add_frame(view);
+        frame->function = position->function;
+        frame->file = position->file;
+        frame->line = position->line;
+        frame->module = intern(base_name(source->module->path));
+        frame->module_path = source->module->path;
+        frame->address = source->pc;
+        frame->vaddr = source->vaddr;
+        frame->inlined = i + 1 < positions->count;
+    }
+}
+
+/* A native frame, or the Python frames that it stands for. Returns where the next run begins. */
+static size_t add_source(struct stack_view *view, struct symbols *symbols,
+                         const struct stack *stack, const struct native_frame *source,
+                         size_t next_python)
+{
+    if (source->module == NULL) {
+        if (stack->python_count == 0 || !is_python_trampoline(source))
+            add_jit(view, source);
+        return next_python;
+    }
+    /* A return address may be the first byte after a call that does not return: look before it. */
+    uint64_t vaddr = source->vaddr - (source->exact || source->vaddr == 0 ? 0 : 1);
+    const struct positions *positions = symbols_find(symbols, source->module, vaddr);
+    if (stack->python_count > 0 && is_eval_frame(positions->at[positions->count - 1].function))
+        return add_python_run(view, stack, next_python);
+    add_native(view, source, positions);
+    return next_python;
+}
+
+/* Puts the Python frames that no native frame stood for (an interpreter without symbols, a stack
+ * that was cut off) where they belong best: at the end of a cut-off stack, otherwise inside the
+ * outermost frames of the executable's start-up. */
+static void add_left_over(struct stack_view *view, const struct stack *stack, size_t next)
+{
+    if (next >= stack->python_count)
+        return;
+    size_t at = view->count;
+    if (!stack->truncated) {
+        const char *last_module = NULL;
+        while (at > 0 && view->frames[at - 1].lang == LANG_NATIVE) {
+            const char *module = view->frames[at - 1].module;
+            bool is_libc = module != NULL && starts_with(module, "libc.so");
+            if (!is_libc && last_module != NULL)
+                break;
+            if (!is_libc)
+                last_module = module;
+            at--;
+        }
+        /* Never in front of the call itself. */
+        if (at == 0)
+            at = view->count > 0 ? 1 : 0;
+    }
+    size_t before = view->count;
+    while (next < stack->python_count)
+        add_python(view, &stack->python[next++]);
+    size_t added = view->count - before;
+    struct frame *moved = mem_calloc(added, sizeof(*moved));
+    memcpy(moved, &view->frames[before], added * sizeof(*moved));
+    memmove(&view->frames[at + added], &view->frames[at], (before - at) * sizeof(*moved));
+    memcpy(&view->frames[at], moved, added * sizeof(*moved));
+    free(moved);
+}
+
+/* The call's first frame is named after the call: libc's own name for it may be an alias
+ * (`__read`), or nothing at all in a stripped libc. */
+static void name_call(struct stack_view *view, const char *call)
+{
+    if (view->count == 0) {
+        add_frame(view)->function = call;
+        return;
+    }
+    struct frame *first = &view->frames[0];
+    if (first->lang != LANG_PYTHON)
+        first->function = call;
+}
+
+struct stack_view *stack_view_new(struct symbols *symbols, const struct stack *stack,
+                                  const char *call, const char *exe)
+{
+    struct stack_view *view = mem_calloc(1, sizeof(*view));
+    if (stack != NULL) {
+        size_t next_python = 0;
+        for (size_t i = 0; i < stack->native_count; i++)
+            next_python = add_source(view, symbols, stack, &stack->native[i], next_python);
+        add_left_over(view, stack, next_python);
+        view->task = stack->task;
+        view->truncated = stack->truncated;
+    }
+    if (call != NULL)
+        name_call(view, call);
+    find_culprit(view, exe);
+    return view;
+}
+
+void stack_view_free(struct stack_view *view)
+{
+    if (view == NULL)
+        return;
+    free(view->frames);
+    free(view);
+}
+
+const char *lang_name(enum frame_lang lang)
+{
+    static const char *const names[] = {"native", "python", "javascript", "jit"};
+    return names[lang];
+}

@@ -1,0 +1,152 @@
+/* Reads trace files: bytes to lines. What a line means is in records.c. */
+#define _GNU_SOURCE
+#include "trace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A record is far below this; a longer "line" is another kind of file. */
+#define LONGEST_LINE ((size_t)16 << 20)
+
+int trace_open(struct trace **out, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    struct stat st;
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        close(fd);
+        return -EISDIR;
+    }
+    struct trace *trace = mem_calloc(1, sizeof(*trace));
+    trace->path = intern(path);
+    trace->fd = fd;
+    trace->exe = "";
+    trace->parser = json_tokener_new();
+    if (trace->parser == NULL) {
+        trace_free(trace);
+        return -ENOMEM;
+    }
+    *out = trace;
+    return 0;
+}
+
+/* Adds the beginning of a line to what is pending, or drops it where the line is too long. */
+static void keep_rest(struct trace *trace, const char *text, size_t len)
+{
+    if (trace->skipping || len == 0)
+        return;
+    if (trace->pending.len + len > LONGEST_LINE) {
+        sb_free(&trace->pending);
+        trace->skipping = true;
+        if (trace->state == TRACE_UNREAD)
+            trace->state = TRACE_FOREIGN;
+        else
+            trace->bad_lines++;
+        return;
+    }
+    sb_addn(&trace->pending, text, len);
+}
+
+static void feed(struct trace *trace, const char *text, size_t len, const struct trace_sink *sink)
+{
+    const char *newline;
+    while (len > 0 && (newline = memchr(text, '\n', len)) != NULL) {
+        size_t line_len = (size_t)(newline - text);
+        if (trace->skipping) {
+            trace->skipping = false;
+        } else if (trace->pending.len > 0) {
+            sb_addn(&trace->pending, text, line_len);
+            trace_record(trace, trace->pending.data, trace->pending.len, sink);
+            sb_clear(&trace->pending);
+        } else {
+            trace_record(trace, text, line_len, sink);
+        }
+        if (trace->state == TRACE_FOREIGN || trace->state == TRACE_VERSION)
+            return;
+        text = newline + 1;
+        len -= line_len + 1;
+    }
+    keep_rest(trace, text, len);
+}
+
+int trace_read(struct trace *trace, const struct trace_sink *sink)
+{
+    enum { CHUNK = 256 * 1024 };
+    char *chunk = mem_calloc(1, CHUNK);
+    int result = 0;
+    while (trace->state == TRACE_UNREAD || trace->state == TRACE_GOOD) {
+        ssize_t got = read(trace->fd, chunk, CHUNK);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            result = -errno;
+        if (got <= 0)
+            break;
+        feed(trace, chunk, (size_t)got, sink);
+    }
+    free(chunk);
+    trace->cut_off = trace->pending.len > 0 || trace->skipping;
+    return result;
+}
+
+char *trace_problem(const struct trace *trace)
+{
+    switch (trace->state) {
+    case TRACE_GOOD:
+        return NULL;
+    case TRACE_UNREAD:
+        if (trace->cut_off && trace->pending.data != NULL && trace->pending.data[0] == '{')
+            return mem_strdup("holds no complete record; the process ended before it was written");
+        if (trace->cut_off)
+            break;
+        return mem_strdup("is empty; the process recorded nothing in it");
+    case TRACE_VERSION:
+        return mem_printf("has format %s, and this version reads " TRACE_FORMAT
+                          "; use the stalltrace that wrote it",
+                          trace->format);
+    case TRACE_FOREIGN:
+        break;
+    }
+    return mem_strdup(
+        "is not a stalltrace trace; expected a .jsonl file that `stalltrace run` wrote");
+}
+
+static void free_stack(void *value)
+{
+    struct stack *stack = value;
+    free(stack->native);
+    free(stack->python);
+    free(stack);
+}
+
+void trace_release(struct trace *trace)
+{
+    if (trace->fd >= 0)
+        close(trace->fd);
+    trace->fd = -1;
+    map_free(&trace->stacks, free_stack);
+    map_free(&trace->open_stalls, free);
+    sb_free(&trace->pending);
+    if (trace->parser != NULL)
+        json_tokener_free(trace->parser);
+    trace->parser = NULL;
+}
+
+void trace_free(struct trace *trace)
+{
+    trace_release(trace);
+    map_free(&trace->modules, free);
+    map_free(&trace->loop_by_id, NULL);
+    for (size_t i = 0; i < trace->loop_count; i++)
+        free(trace->loops[i]);
+    free(trace->loops);
+    free(trace->notices);
+    free(trace->argv);
+    free(trace);
+}

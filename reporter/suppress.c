@@ -1,0 +1,251 @@
+/* Suppression rules. A line is one rule: `kind:pattern`, several separated by blanks must all hold;
+ * patterns are shell globs, in double quotes where they contain blanks; `#` begins a comment. */
+#define _GNU_SOURCE
+#include "suppress.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum subject_kind { BY_CALL, BY_CLASS, BY_DETAIL, BY_PROCESS, BY_FRAME, BY_MODULE, BY_FILE };
+
+static const char *const kind_names[] = {
+    [BY_CALL] = "call",   [BY_CLASS] = "class",   [BY_DETAIL] = "detail", [BY_PROCESS] = "process",
+    [BY_FRAME] = "frame", [BY_MODULE] = "module", [BY_FILE] = "file",
+};
+
+struct condition {
+    enum subject_kind kind;
+    char *pattern;
+};
+
+struct rule {
+    struct condition *conditions;
+    size_t count, cap;
+    char *text; /* as reports show it */
+};
+
+struct rules {
+    struct rule *rules;
+    size_t count, cap;
+};
+
+struct rules *rules_new(void)
+{
+    return mem_calloc(1, sizeof(struct rules));
+}
+
+static void free_rule(struct rule *rule)
+{
+    for (size_t i = 0; i < rule->count; i++)
+        free(rule->conditions[i].pattern);
+    free(rule->conditions);
+    free(rule->text);
+}
+
+void rules_free(struct rules *rules)
+{
+    if (rules == NULL)
+        return;
+    for (size_t i = 0; i < rules->count; i++)
+        free_rule(&rules->rules[i]);
+    free(rules->rules);
+    free(rules);
+}
+
+static bool find_kind(const char *name, size_t len, enum subject_kind *kind)
+{
+    for (size_t i = 0; i < COUNT_OF(kind_names); i++) {
+        if (strlen(kind_names[i]) == len && memcmp(kind_names[i], name, len) == 0) {
+            *kind = (enum subject_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Takes one `kind:pattern` off `*text`. Returns 0, or -EINVAL with `*message` set. */
+static int parse_condition(const char **text, struct condition *condition, char **message)
+{
+    const char *word = *text;
+    size_t kind_len = strcspn(word, ": \t");
+    if (word[kind_len] != ':' || !find_kind(word, kind_len, &condition->kind)) {
+        *message = mem_printf("'%.*s' is not kind:pattern; the kinds are call, class, detail, "
+                              "process, frame, module, file",
+                              (int)strcspn(word, " \t"), word);
+        return -EINVAL;
+    }
+    const char *pattern = word + kind_len + 1;
+    size_t len;
+    if (*pattern == '"') {
+        pattern++;
+        len = strcspn(pattern, "\"");
+        if (pattern[len] != '"') {
+            *message = mem_strdup("a quote is not closed");
+            return -EINVAL;
+        }
+        *text = pattern + len + 1;
+    } else {
+        len = strcspn(pattern, " \t");
+        *text = pattern + len;
+    }
+    if (len == 0) {
+        *message = mem_printf("'%.*s' has no pattern; `%.*s:*` matches all", (int)kind_len + 1,
+                              word, (int)kind_len, word);
+        return -EINVAL;
+    }
+    condition->pattern = mem_printf("%.*s", (int)len, pattern);
+    return 0;
+}
+
+/* The line without comment and blanks around it. A `#` inside a word is part of a pattern. */
+static char *strip(const char *line)
+{
+    const char *start = line + strspn(line, " \t\r\n");
+    size_t len = strlen(start);
+    for (size_t i = 0; i < len; i++) {
+        if (start[i] == '#' && (i == 0 || start[i - 1] == ' ' || start[i - 1] == '\t'))
+            len = i;
+    }
+    while (len > 0 && strchr(" \t\r\n", start[len - 1]) != NULL)
+        len--;
+    return mem_printf("%.*s", (int)len, start);
+}
+
+int rules_add(struct rules *rules, const char *line, const char *origin, char **message)
+{
+    char *text = strip(line);
+    struct rule rule = {0};
+    int result = 0;
+    for (const char *rest = text; result == 0 && *rest != '\0'; rest += strspn(rest, " \t")) {
+        GROW(rule.conditions, rule.count, rule.cap);
+        rule.conditions[rule.count] = (struct condition){0};
+        result = parse_condition(&rest, &rule.conditions[rule.count++], message);
+    }
+    if (result == 0 && rule.count > 0) {
+        rule.text = mem_printf("%s (%s)", text, origin);
+        GROW(rules->rules, rules->count, rules->cap);
+        rules->rules[rules->count++] = rule;
+    } else {
+        free_rule(&rule);
+    }
+    free(text);
+    return result;
+}
+
+void rules_add_builtin(struct rules *rules)
+{
+    /* A tokio worker takes turns at the driver: the others park on a condition variable or futex
+     * until there is work. That is their home wait. Older and newer module paths. */
+    static const char *const builtin[] = {
+        "frame:tokio::runtime::scheduler::multi_thread*::park::*",
+        "frame:tokio::runtime::scheduler::multi_thread*::worker::*::park*",
+        "frame:tokio::runtime::thread_pool::park::*",
+        "frame:tokio::runtime::park::*",
+        "frame:tokio::park::thread::*",
+        "frame:std::thread::park* frame:tokio::runtime::*worker*",
+        "frame:async_io::driver::block_on* frame:parking::*",
+    };
+    for (size_t i = 0; i < COUNT_OF(builtin); i++) {
+        char *message = NULL;
+        (void)rules_add(rules, builtin[i], "built in", &message);
+        free(message);
+    }
+}
+
+int rules_load(struct rules *rules, const char *path, char **message)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        int error = errno;
+        *message = mem_printf("%s: cannot read the suppressions: %s", path, strerror(error));
+        return -error;
+    }
+    char *line = NULL, *problem = NULL;
+    size_t cap = 0, number = 0;
+    int result = 0;
+    while (result == 0 && getline(&line, &cap, file) >= 0) {
+        char *origin = mem_printf("%s:%zu", base_name(path), ++number);
+        result = rules_add(rules, line, origin, &problem);
+        free(origin);
+    }
+    if (result < 0) {
+        *message = mem_printf("%s:%zu: %s", path, number, problem);
+    } else if (ferror(file)) {
+        result = -EIO;
+        *message = mem_printf("%s: cannot read the suppressions: %s", path, strerror(EISDIR));
+    }
+    free(problem);
+    free(line);
+    fclose(file);
+    return result;
+}
+
+bool rules_use_detail(const struct rules *rules)
+{
+    for (size_t i = 0; i < rules->count; i++) {
+        for (size_t j = 0; j < rules->rules[i].count; j++) {
+            if (rules->rules[i].conditions[j].kind == BY_DETAIL)
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool glob(const char *pattern, const char *text)
+{
+    return text != NULL && fnmatch(pattern, text, 0) == 0;
+}
+
+static bool any_frame(const struct condition *condition, const struct stack_view *view)
+{
+    for (size_t i = 0; i < view->count; i++) {
+        const struct frame *frame = &view->frames[i];
+        bool matches = false;
+        if (condition->kind == BY_FRAME)
+            matches = glob(condition->pattern, frame->function);
+        else if (condition->kind == BY_FILE)
+            matches = glob(condition->pattern, frame->file);
+        else
+            matches = glob(condition->pattern, frame->module) ||
+                      glob(condition->pattern, frame->module_path);
+        if (matches)
+            return true;
+    }
+    return false;
+}
+
+static bool holds(const struct condition *condition, const struct suppression_subject *subject)
+{
+    switch (condition->kind) {
+    case BY_CALL:
+        return glob(condition->pattern, subject->call);
+    case BY_CLASS:
+        return glob(condition->pattern, subject->class_name);
+    case BY_DETAIL:
+        return glob(condition->pattern, subject->detail);
+    case BY_PROCESS:
+        return glob(condition->pattern, subject->exe) ||
+               (subject->exe != NULL && glob(condition->pattern, base_name(subject->exe)));
+    case BY_FRAME:
+    case BY_MODULE:
+    case BY_FILE:
+        break;
+    }
+    return any_frame(condition, subject->view);
+}
+
+const char *rules_match(const struct rules *rules, const struct suppression_subject *subject)
+{
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct rule *rule = &rules->rules[i];
+        size_t held = 0;
+        while (held < rule->count && holds(&rule->conditions[held], subject))
+            held++;
+        if (held == rule->count)
+            return rule->text;
+    }
+    return NULL;
+}

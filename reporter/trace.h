@@ -1,0 +1,141 @@
+/* A trace in memory: what one process wrote (doc/trace-format.md). Stalls are not kept: they are
+ * handed to a sink as they are read, so that a long trace costs no memory and a growing one can be
+ * followed. */
+#ifndef STALLTRACE_TRACE_H
+#define STALLTRACE_TRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util.h"
+
+struct module {
+    const char *path;
+    const char *build_id; /* hex, or NULL */
+    uint64_t base;
+};
+
+struct native_frame {
+    uint64_t pc;
+    uint64_t vaddr;
+    const struct module *module; /* NULL: JIT-compiled code, or nothing known */
+    const char *symbol;          /* from a perf map, or NULL */
+    bool exact;                  /* pc is the instruction itself, not a return address */
+};
+
+struct python_frame {
+    const char *function;
+    const char *file;
+    int line;
+    bool entry; /* the last frame of one run of the evaluation loop */
+};
+
+struct stack {
+    struct native_frame *native;
+    size_t native_count;
+    struct python_frame *python;
+    size_t python_count;
+    const char *task; /* or NULL */
+    bool truncated;
+};
+
+struct loop {
+    uint64_t id;
+    int64_t tid;
+    const char *name;
+    const char *home;
+    uint64_t iterations;
+    uint64_t max_iteration_ns;
+};
+
+enum stall_kind { STALL_CALL, STALL_ITERATION };
+
+struct stall {
+    uint64_t id;
+    enum stall_kind kind;
+    const struct loop *loop; /* NULL where the trace does not say */
+    const char *call;        /* NULL for an iteration */
+    const char *class_name;
+    const char *detail; /* or NULL */
+    uint64_t stack_id;
+    const struct stack *stack; /* or NULL */
+    uint64_t at_ns;
+    uint64_t elapsed_ns;
+    bool ended;
+    bool strict;
+};
+
+struct notice {
+    const char *code;
+    const char *message;
+};
+
+enum trace_state {
+    TRACE_UNREAD,  /* nothing, or no complete first line yet */
+    TRACE_GOOD,    /* the first record was ours */
+    TRACE_FOREIGN, /* not a trace */
+    TRACE_VERSION, /* a trace of another version */
+};
+
+struct trace {
+    const char *path;
+    int fd;
+    enum trace_state state;
+    const char *format; /* of TRACE_VERSION: what it said */
+
+    int64_t pid;
+    const char *exe;
+    const char **argv;
+    size_t argc;
+    uint64_t start_ns;
+    bool ended; /* there is an `end` record */
+    uint64_t end_ns;
+    uint64_t dropped_stalls;
+    uint64_t bad_lines; /* that did not parse, or lacked what they must have */
+    bool cut_off;       /* the last line has no newline */
+
+    struct loop **loops;
+    size_t loop_count, loop_cap;
+    struct notice *notices;
+    size_t notice_count, notice_cap;
+
+    struct map loop_by_id, modules, stacks, open_stalls;
+    struct strbuf pending; /* the beginning of a line whose rest is not there yet */
+    bool skipping;         /* inside a line too long to be a record */
+    struct json_tokener *parser;
+};
+
+/* Receives stalls as they are read. The stall belongs to the trace and may change or go after the
+ * call. */
+struct trace_sink {
+    void *ctx;
+    void (*stall)(void *ctx, struct trace *trace, const struct stall *stall);
+    /* A stall that was handed over while it hung: `elapsed_ns` is now the whole duration,
+     * `added_ns` how much of it is new. `stall->ended` is false where the process went first. */
+    void (*stall_end)(void *ctx, struct trace *trace, const struct stall *stall, uint64_t added_ns);
+    /* Stalls that were counted and not captured; `stall->elapsed_ns` is the longest. */
+    void (*more)(void *ctx, struct trace *trace, const struct stall *stall, uint64_t count,
+                 uint64_t total_ns);
+};
+
+/* Opens a trace. Returns 0 or a negative errno. */
+int trace_open(struct trace **out, const char *path);
+/* Reads what is there, to the end of the file; may be called again when the file has grown.
+ * Returns 0 or a negative errno; what kind of file it is stands in `state`. */
+int trace_read(struct trace *trace, const struct trace_sink *sink);
+/* After the last trace_read: stalls that never ended are known to have lasted to the end of the
+ * process. */
+void trace_finish(struct trace *trace, const struct trace_sink *sink);
+/* Frees stacks and buffers once nobody asks for them; the figures and names stay. */
+void trace_release(struct trace *trace);
+void trace_free(struct trace *trace);
+/* Why a file is no usable trace: a phrase for "stalltrace: <path>: ...". NULL when it is one. */
+char *trace_problem(const struct trace *trace);
+
+/* One line of a trace (without its newline); for trace_read and for tests. */
+void trace_record(struct trace *trace, const char *line, size_t len, const struct trace_sink *sink);
+
+#define TRACE_FORMAT "stalltrace.trace/1"
+
+#endif
