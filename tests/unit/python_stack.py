@@ -310,6 +310,25 @@ def forked():
     os.waitpid(child, 0)
 
 
+def greenlets():
+    # A greenlet (gevent, SQLAlchemy's asyncio): its own chain of frames on its own native stack.
+    try:
+        import greenlet
+    except ImportError:
+        return Widget.make()
+
+    def first():
+        other.switch()
+        Widget.make()
+
+    def second():
+        top.switch()
+
+    top = greenlet.greenlet(first)
+    other = greenlet.greenlet(second)
+    top.switch()
+
+
 class Last:
     """Keeps the interpreter shutting down until the daemon thread has walked often enough."""
 
