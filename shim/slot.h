@@ -81,6 +81,9 @@ enum { ST_RBX, ST_RBP, ST_R12, ST_R13, ST_R14, ST_R15, ST_RSP, ST_RIP, ST_REGS }
 
 enum st_home { ST_HOME_NONE, ST_HOME_EPOLL, ST_HOME_POLL, ST_HOME_SELECT, ST_HOME_URING };
 
+/* In `seq`: the owner has something to do at its next call. Far from what the counter reaches. */
+#define ST_SEQ_SERVICE 0x80000000u
+
 enum { ST_ARGS = 6, ST_ENDS = 32 };
 
 /* What a call waited for, as raw bytes: the agent makes the detail of it. */
@@ -180,7 +183,10 @@ struct st_settings {
     char bad[512]; /* what was wrong with a setting; empty: nothing */
 };
 
-enum { ST_AGENT_NONE, ST_AGENT_STARTING, ST_AGENT_RUNNING, ST_AGENT_BROKEN };
+enum { ST_AGENT_NONE, ST_AGENT_RUNNING, ST_AGENT_BROKEN };
+/* Why the agent is to end: the process does, it forks, or a seccomp filter for all threads comes.
+ */
+enum st_stop { ST_STOP_NOT, ST_STOP_EXIT, ST_STOP_FORK, ST_STOP_FILTER };
 
 /* Everything that the agent is told, by the probe, in one place. */
 struct st_shared {
@@ -201,10 +207,16 @@ struct st_shared {
 
     _Atomic uint32_t agent_state;
     _Atomic uint32_t wake;      /* futex: the agent's sleep */
-    _Atomic uint32_t stop;      /* 1: end, writing an end record; 2: end for a fork */
+    _Atomic uint32_t stop;      /* enum st_stop */
+    _Atomic uint32_t ready;     /* futex: the agent is loaded, or cannot be */
     _Atomic uint32_t flush_req; /* the agent copies it to flush_ack when all is written */
     _Atomic uint32_t flush_ack;
-    const char *end_reason;
+    bool exec; /* this flush is before an exec */
+
+    /* A trace file made before the process lost what it takes to make one; -1: none. */
+    int kept_fd;
+    uint64_t kept_dev, kept_ino;
+    int (*keep_file)(void); /* set by stalltrace_agent_init */
 
     struct st_py_layout py; /* version 0: no Python */
     uint64_t last_looked;

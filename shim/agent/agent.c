@@ -6,9 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <linux/futex.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -26,7 +24,8 @@ static pid_t trace_pid; /* whose trace that is */
 
 extern void st_free_ended(void);
 
-/* ---- time --------------------------------------------------------------------------------------- */
+/* ---- time ---------------------------------------------------------------------------------------
+ */
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -50,7 +49,8 @@ uint64_t st_since_start_ns(uint64_t ticks)
     return ticks > st_shared->start_ticks ? st_ticks_to_ns(ticks - st_shared->start_ticks) : 0;
 }
 
-/* ---- the trace's file ------------------------------------------------------------------------------- */
+/* ---- the trace's file
+ * ------------------------------------------------------------------------------- */
 
 static void make_path(void)
 {
@@ -70,18 +70,6 @@ static void make_path(void)
     st_text_add(&t, ".jsonl");
 }
 
-/* A table of descriptors of our own: the trace is not among the app's, whatever it closes, and what it
- * closes is not kept open here. */
-static void own_descriptors(void)
-{
-    if (syscall(SYS_close_range, 0u, ~0u, CLOSE_RANGE_UNSHARE) == 0)
-        return;
-    if (unshare(CLONE_FILES) == 0)
-        for (int fd = 0; fd < 1024; fd++)
-            syscall(SYS_close, fd);
-    /* else: the trace's descriptor is one of the app's; a high one, see js_file_open */
-}
-
 /* A forked child starts afresh: nothing of its parent's is its own. */
 static void forget_parent(void)
 {
@@ -94,28 +82,72 @@ static void forget_parent(void)
     st_loops_reset();
 }
 
-static void open_trace(void)
+static int create_trace(void)
 {
-    bool again = trace_pid == getpid();
-    if (!again) {
-        if (st_shared->forked)
-            forget_parent();
-        make_path();
-    }
-    int r = js_file_open(trace_path, again);
-    if (r == -ENOENT && !again) {
+    if (st_shared->forked)
+        forget_parent();
+    make_path();
+    int r = js_file_open(trace_path, false);
+    if (r == -ENOENT) {
         mode_t mode = geteuid() == 0 ? 01777 : 0777; /* workers may drop their privileges */
         syscall(SYS_mkdirat, AT_FDCWD, st_shared->settings->output, mode);
         if (geteuid() == 0)
             syscall(SYS_fchmodat, AT_FDCWD, st_shared->settings->output, mode);
         r = js_file_open(trace_path, false);
     }
-    if (r == 0 && !again)
-        st_record_process();
     trace_pid = getpid();
+    if (r == 0)
+        st_record_process();
+    return r;
 }
 
-/* ---- the round ------------------------------------------------------------------------------------------ */
+/* Is the descriptor that was kept still the trace? The app may have closed it, and opened another.
+ */
+static bool use_kept(void)
+{
+    struct stat st;
+    if (st_shared->kept_fd < 0 || trace_pid != getpid() ||
+        syscall(SYS_fstat, st_shared->kept_fd, &st) != 0 || st.st_ino != st_shared->kept_ino ||
+        st.st_dev != st_shared->kept_dev)
+        return false;
+    js_file_use(st_shared->kept_fd);
+    return true;
+}
+
+static void open_trace(void)
+{
+    if (use_kept())
+        return;
+    if (trace_pid != getpid())
+        create_trace();
+    else
+        js_file_open(trace_path, true);
+}
+
+/* Makes the trace now, in the app's own table of descriptors, for an agent that starts later. */
+static int keep_file(void)
+{
+    enum { HIGH = 1000, LESS_HIGH = 200 };
+    struct stat st;
+    int r = create_trace();
+    if (r < 0)
+        return r;
+    int low = js_file_number();
+    long high = syscall(SYS_fcntl, low, F_DUPFD_CLOEXEC, HIGH);
+    if (high < 0)
+        high = syscall(SYS_fcntl, low, F_DUPFD_CLOEXEC, LESS_HIGH);
+    syscall(SYS_close, low);
+    js_file_use(-1);
+    if (high < 0 || syscall(SYS_fstat, high, &st) < 0)
+        return -EMFILE;
+    st_shared->kept_dev = st.st_dev;
+    st_shared->kept_ino = st.st_ino;
+    st_shared->kept_fd = (int)high;
+    return 0;
+}
+
+/* ---- the round
+ * ------------------------------------------------------------------------------------------ */
 
 static uint64_t least_threshold(void)
 {
@@ -152,12 +184,12 @@ static uint64_t look_around(bool stats)
 
 static void finish(uint32_t why)
 {
-    look_around(true);
-    look_around(true); /* what ended meanwhile */
+    look_around(why != ST_STOP_FORK);
+    look_around(why != ST_STOP_FORK); /* what ended meanwhile */
     st_write_counts();
-    if (why == 1) {
+    if (why == ST_STOP_EXIT) {
         st_record_end("exit");
-    } else if (why == 3) {
+    } else if (why == ST_STOP_FILTER) {
         st_record_notice("seccomp", "a seccomp filter for all threads was installed: tracing ends "
                                     "before it");
         st_record_end("stopped");
@@ -172,10 +204,10 @@ static void acknowledge(uint32_t request)
 
 EXPORT void *stalltrace_agent_main(void *argument)
 {
-    uint64_t written = 0, now;
+    static uint64_t written; /* goes on through a fork */
+    uint64_t now;
     (void)argument;
     prctl(PR_SET_NAME, "stalltrace");
-    own_descriptors();
     open_trace();
     for (;;) {
         uint32_t seen = atomic_load(&st_shared->wake);
@@ -186,27 +218,32 @@ EXPORT void *stalltrace_agent_main(void *argument)
             return NULL;
         }
         now = clock_ns(CLOCK_MONOTONIC);
-        bool stats = now - written >= SECOND_NS;
+        bool asked = request != atomic_load(&st_shared->flush_ack);
+        bool stats = asked || now - written >= SECOND_NS;
         uint64_t next = look_around(stats);
-        if (stats || request != atomic_load(&st_shared->flush_ack)) {
+        if (stats) {
             st_write_counts();
             written = now;
         }
-        if (request != atomic_load(&st_shared->flush_ack))
+        if (asked) {
+            if (st_shared->exec)
+                st_record_end("exec"); /* if the exec fails, more records follow */
             acknowledge(request);
+        }
         if (next > 0)
             sleep_ns(seen, next);
     }
 }
 
-/* Runs on the app's thread, once, before the agent's exists. */
+/* Runs on the agent's thread, once, while the thread that started it waits. */
 EXPORT int stalltrace_agent_init(struct st_shared *shared)
 {
     if (shared->abi != ST_ABI)
         return -EINVAL;
     st_shared = shared;
-    /* here, not in the agent's thread: the first stall may come at once, and its thread walks its
-     * own Python frames */
+    shared->keep_file = keep_file;
+    /* now, while the loop's thread waits: the first stall may come at once, and its thread walks
+     * its own Python frames */
     st_py_detect(&shared->py);
     return st_unwind_init();
 }

@@ -10,14 +10,16 @@
 
 extern struct st_shared *st_shared;
 
-/* ---- time ------------------------------------------------------------------------------------- */
+/* ---- time -------------------------------------------------------------------------------------
+ */
 
 uint64_t st_ticks_now(void);
 uint64_t st_ticks_to_ns(uint64_t ticks);
 /* A moment in ticks, as ns since the start of the process record. */
 uint64_t st_since_start_ns(uint64_t ticks);
 
-/* ---- stacks (unwind.c) --------------------------------------------------------------------------- */
+/* ---- stacks (unwind.c)
+ * --------------------------------------------------------------------------- */
 
 enum { ST_MAX_FRAMES = 256 };
 
@@ -33,12 +35,13 @@ struct st_stack {
 };
 
 int st_unwind_init(void);
-/* Unwinds the copied stack `bytes`, which was at address `base`, from `regs`. Frames of the probe are
- * left out. */
+/* Unwinds the copied stack `bytes`, which was at address `base`, from `regs`. Frames of the probe
+ * are left out. */
 void st_unwind(const uint64_t *regs, uint64_t base, const uint8_t *bytes, uint32_t len,
                struct st_stack *out);
 
-/* ---- modules (modules.c) ------------------------------------------------------------------------- */
+/* ---- modules (modules.c)
+ * ------------------------------------------------------------------------- */
 
 struct st_module {
     uint32_t id;
@@ -49,7 +52,8 @@ struct st_module {
 const struct st_module *st_module_at(uint64_t pc);
 void st_modules_reset(void);
 
-/* ---- what a call waited for (what.c) --------------------------------------------------------------- */
+/* ---- what a call waited for (what.c)
+ * --------------------------------------------------------------- */
 
 /* The same as the probe's st_what_of, for a thread that is still in its call. */
 void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *args,
@@ -59,7 +63,8 @@ void st_what_text(const struct st_what *w, const struct st_call *c, char *out, s
 /* Name of a thread of this process; empty where it is gone. */
 void st_thread_name(pid_t tid, char *out, size_t size);
 
-/* ---- records (records.c) ----------------------------------------------------------------------------- */
+/* ---- records (records.c)
+ * ----------------------------------------------------------------------------- */
 
 struct st_stall {
     uint32_t loop, stack;
@@ -79,13 +84,15 @@ uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stac
                          const struct st_py_raw *py, int py_len);
 uint32_t st_record_stall(const struct st_stall *stall);
 void st_record_stall_end(uint32_t stall, uint64_t ns);
-void st_record_more(const struct st_stall *like, uint64_t count, uint64_t total_ns, uint64_t max_ns);
+void st_record_more(const struct st_stall *like, uint64_t count, uint64_t total_ns,
+                    uint64_t max_ns);
 void st_record_dropped(uint64_t stalls);
 void st_record_notice(const char *code, const char *message);
 void st_record_end(const char *reason);
 void st_records_reset(void);
 
-/* ---- stalls (stalls.c): from a slot or a capture to records --------------------------------------------- */
+/* ---- stalls (stalls.c): from a slot or a capture to records
+ * --------------------------------------------- */
 
 /* Looks at a slot; returns in how many ns it wants to be looked at again, at the latest. */
 uint64_t st_look_at_slot(uint32_t index);
@@ -96,7 +103,8 @@ void st_stalls_reset(void);
 /* The loop in this slot now; 0: none. */
 uint32_t st_loop_of(uint32_t index, uint32_t generation);
 
-/* ---- loops (watch.c) ------------------------------------------------------------------------------------ */
+/* ---- loops (watch.c)
+ * ------------------------------------------------------------------------------------ */
 
 void st_watch_loops(bool stats);
 void st_loops_reset(void);

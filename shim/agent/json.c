@@ -1,5 +1,5 @@
-/* Writing the trace: one record at a time, built in a fixed buffer and appended by one write, so that
- * a kill at any moment leaves whole records. What is not UTF-8 is repaired. */
+/* Writing the trace: one record at a time, built in a fixed buffer and appended by one write, so
+ * that a kill at any moment leaves whole records. What is not UTF-8 is repaired. */
 #include "json.h"
 
 #include "agent.h"
@@ -161,8 +161,9 @@ static void say_lost(void)
     size_t n = 0;
     uint64_t v = lost;
     lost = 0;
-    const char *head = "{\"type\":\"notice\",\"code\":\"lost\",\"message\":\"records that could not be "
-                       "written: ";
+    const char *head =
+        "{\"type\":\"notice\",\"code\":\"lost\",\"message\":\"records that could not be "
+        "written: ";
     for (; *head; head++)
         note[n++] = *head;
     char digits[20];
@@ -217,7 +218,12 @@ int js_file_open(const char *path, bool again)
     return 0;
 }
 
-bool js_file_is_open(void)
+int js_file_number(void)
 {
-    return file >= 0;
+    return file;
+}
+
+void js_file_use(int fd)
+{
+    file = fd;
 }

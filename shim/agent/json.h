@@ -19,9 +19,11 @@ void js_close(char bracket);
 /* Ends the record and appends it. False: it could not be written (and will not be). */
 bool js_end(void);
 
-/* Opens the trace of this process: -errno where it cannot be. Done anew by each agent thread, since a
- * thread's descriptors go with it. */
+/* Opens the trace of this process: -errno where it cannot be. Done anew by each agent thread, since
+ * a thread's descriptors go with it. */
 int js_file_open(const char *path, bool again);
-bool js_file_is_open(void);
+/* The descriptor, and putting another in its place (-1: none). */
+int js_file_number(void);
+void js_file_use(int fd);
 
 #endif

@@ -1,6 +1,7 @@
-/* Reading the process's own memory without ever faulting on it: the kernel copies, and says so where
- * it cannot. Where process_vm_readv is not allowed (a seccomp policy of a container), write to a pipe
- * does the same; the agent's descriptors are its own, so nobody else can get at that pipe. */
+/* Reading the process's own memory without ever faulting on it: the kernel copies, and says so
+ * where it cannot. Where process_vm_readv is not allowed (a seccomp policy of a container), write
+ * to a pipe does the same; the agent's descriptors are its own, so nobody else can get at that
+ * pipe. */
 #include "memory.h"
 
 #include "agent.h"

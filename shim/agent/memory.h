@@ -12,8 +12,9 @@ int st_mem_read(uint64_t addr, void *buf, size_t len);
 /* As much as is mapped, from `addr` up; returns how much. */
 size_t st_mem_read_some(uint64_t addr, void *buf, size_t len);
 
-/* The same as st_mem_read through a small cache of pages, for the many small reads of an unwind. What
- * it holds is forgotten by st_mem_forget: between two unwinds the program may have changed it. */
+/* The same as st_mem_read through a small cache of pages, for the many small reads of an unwind.
+ * What it holds is forgotten by st_mem_forget: between two unwinds the program may have changed it.
+ */
 int st_mem_read_cached(uint64_t addr, void *buf, size_t len);
 void st_mem_forget(void);
 

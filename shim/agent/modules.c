@@ -1,5 +1,5 @@
-/* The objects that stacks lie in: found by address without the loader's lock, written to the trace the
- * first time. */
+/* The objects that stacks lie in: found by address without the loader's lock, written to the trace
+ * the first time. */
 #include "agent.h"
 #include "json.h"
 #include "memory.h"
@@ -19,7 +19,8 @@ void st_modules_reset(void)
     count = 0;
 }
 
-/* The build-id out of the notes of the object whose ELF header is at `start`; its length, 0 where it has none. */
+/* The build-id out of the notes of the object whose ELF header is at `start`; its length, 0 where
+ * it has none. */
 static size_t build_id(uint64_t start, uint64_t base, uint8_t *id, size_t size)
 {
     ElfW(Ehdr) elf;

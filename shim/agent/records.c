@@ -20,7 +20,8 @@ static const char *const home_names[] = {"none", "epoll", "poll", "select", "io_
 
 static uint32_t stalls;
 
-/* ---- process ------------------------------------------------------------------------------------ */
+/* ---- process ------------------------------------------------------------------------------------
+ */
 
 static size_t read_file(const char *path, char *buf, size_t size)
 {
@@ -73,7 +74,8 @@ void st_record_process(void)
         st_record_notice("bad-setting", s->bad);
 }
 
-/* ---- loops ---------------------------------------------------------------------------------------- */
+/* ---- loops
+ * ---------------------------------------------------------------------------------------- */
 
 void st_record_loop(uint32_t loop, const struct st_slot *s)
 {
@@ -112,7 +114,8 @@ void st_record_stats(uint32_t loop, const struct st_slot *s)
     js_end();
 }
 
-/* ---- stacks ------------------------------------------------------------------------------------------ */
+/* ---- stacks
+ * ------------------------------------------------------------------------------------------ */
 
 enum { STACK_TABLE = 8192 };
 
@@ -229,7 +232,8 @@ uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stac
     return stack_count;
 }
 
-/* ---- stalls --------------------------------------------------------------------------------------------- */
+/* ---- stalls
+ * --------------------------------------------------------------------------------------------- */
 
 uint32_t st_record_stall(const struct st_stall *stall)
 {

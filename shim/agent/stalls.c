@@ -7,7 +7,6 @@
 #include <string.h>
 
 enum { WRITTEN_SINGLY = 50, COUNTERS = 1024, COPY_MAX = 256 * 1024 };
-enum { LONG_HANG_NS = 1000000000 };
 
 /* How often a stack has stalled. */
 static struct counter {
@@ -91,15 +90,14 @@ static uint32_t report(const struct st_stall *s)
     return 0;
 }
 
-/* ---- calls that have ended ------------------------------------------------------------------------ */
+/* ---- calls that have ended
+ * ------------------------------------------------------------------------ */
 
 static void take_capture(struct st_capture *c)
 {
     char detail[512];
     const struct st_call *call = &st_shared->calls[c->call];
     st_unwind(c->regs, c->regs[ST_RSP], c->stack, c->stack_len, &unwound);
-    if (c->stack_len >= ST_CAPTURE_STACK - 4096 && !unwound.truncated)
-        unwound.truncated = false; /* it was cut, and the unwind did not need the rest */
     st_what_text(&c->what, call, detail, sizeof(detail));
     struct st_stall s = {
         .loop = st_loop_of(c->slot, c->generation),
@@ -127,7 +125,8 @@ void st_take_captures(void)
     }
 }
 
-/* ---- calls in progress -------------------------------------------------------------------------------- */
+/* ---- calls in progress
+ * -------------------------------------------------------------------------------- */
 
 /* What is known of a call in progress; read while it may end at any moment. */
 struct progress {
@@ -230,13 +229,6 @@ static void take_ends(struct st_slot *s, uint32_t index)
     atomic_store_explicit(&s->ends_tail, tail, memory_order_release);
 }
 
-/* Is this stack one that is only counted by now? Then a hang is worth a record once it is long. */
-static bool seen_often(const struct st_slot *s, uint32_t index)
-{
-    (void)s, (void)index;
-    return false;
-}
-
 uint64_t st_look_at_slot(uint32_t index)
 {
     static struct progress p;
@@ -258,12 +250,9 @@ uint64_t st_look_at_slot(uint32_t index)
     p.elapsed_ns = st_ticks_to_ns(st_ticks_now() - p.t0);
     uint8_t class;
     static struct st_what what;
-    uint64_t least =
-        threshold_of(&st_shared->calls[p.call], p.args, &class, &what, p.elapsed_ns);
+    uint64_t least = threshold_of(&st_shared->calls[p.call], p.args, &class, &what, p.elapsed_ns);
     if (p.elapsed_ns < least)
         return least - p.elapsed_ns;
-    if (seen_often(s, index) && p.elapsed_ns < LONG_HANG_NS)
-        return LONG_HANG_NS - p.elapsed_ns;
     if (!copy_all(s, &p))
         return 0; /* it ended just now: its thread reports it */
     uint32_t old = atomic_load_explicit(&s->claim, memory_order_relaxed);

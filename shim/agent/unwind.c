@@ -9,7 +9,8 @@
 #include <libunwind.h>
 #include <string.h>
 
-/* Exported by libunwind for remote unwinders (perf uses it), but declared in no header of its own. */
+/* Exported by libunwind for remote unwinders (perf uses it), but declared in no header of its own.
+ */
 extern int _Ux86_64_dwarf_search_unwind_table(unw_addr_space_t, unw_word_t, unw_dyn_info_t *,
                                               unw_proc_info_t *, int, void *);
 

@@ -1,4 +1,5 @@
-/* What a call waits for, found out from another thread while the call lasts, and made into words. */
+/* What a call waits for, found out from another thread while the call lasts, and made into words.
+ */
 #include "agent.h"
 #include "memory.h"
 #include "text.h"
@@ -13,7 +14,8 @@
 #include <sys/un.h>
 #include <time.h>
 
-/* ---- from another thread ---------------------------------------------------------------------- */
+/* ---- from another thread ----------------------------------------------------------------------
+ */
 
 static void set_words(struct st_what *w, uint64_t a, uint64_t b)
 {
@@ -86,9 +88,9 @@ static void set_fd(struct st_what *w, int fd)
                !strcmp(w->bytes, "/dev/console")) {
         w->class = ST_TTY;
     } else if (syscall(SYS_newfstatat, AT_FDCWD, path, &st, 0) == 0) {
-        w->class = S_ISFIFO(st.st_mode)                                             ? ST_IPC
+        w->class = S_ISFIFO(st.st_mode) ? ST_IPC
                    : S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode) ||
-                             S_ISCHR(st.st_mode)
+                           S_ISCHR(st.st_mode)
                        ? ST_FILE
                        : ST_IPC;
     }
@@ -161,7 +163,8 @@ void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *
     }
 }
 
-/* ---- words ----------------------------------------------------------------------------------------- */
+/* ---- words
+ * ----------------------------------------------------------------------------------------- */
 
 void st_thread_name(pid_t tid, char *out, size_t size)
 {

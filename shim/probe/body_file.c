@@ -4,19 +4,21 @@
 
 #include <stdarg.h>
 
-/* The mode is passed on whether or not it is there: where it is not, libc does not look at it. Reading
- * a missing variadic argument reads a register. */
+/* The mode is passed on whether or not it is there: where it is not, libc does not look at it.
+ * Reading a missing variadic argument reads a register. */
 #define MODE(after)                                                                                \
     va_list rest;                                                                                  \
     va_start(rest, after);                                                                         \
-    mode_t mode = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(rest, mode_t) : 0;  \
+    mode_t mode =                                                                                  \
+        (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(rest, mode_t) : 0;          \
     va_end(rest)
 
 ON_LOOP(open, int, (const char *path, int flags, mode_t mode))
 {
     ST_PERSONALITY();
     struct st_slot *s = st_self;
-    uint32_t seq = st_enter(s, ST_CALL_open, (uintptr_t)path, (uintptr_t)AT_FDCWD, (uintptr_t)flags);
+    uint32_t seq =
+        st_enter(s, ST_CALL_open, (uintptr_t)path, (uintptr_t)AT_FDCWD, (uintptr_t)flags);
     int r = real_open(path, flags, mode);
     if (seq)
         st_leave(s, seq, ST_FILE);
@@ -58,8 +60,7 @@ ON_LOOP(getaddrinfo, int,
     ST_PERSONALITY();
     struct st_slot *s = st_self;
     bool numeric = hints && hints->ai_flags & AI_NUMERICHOST;
-    uint32_t seq =
-        st_enter(s, ST_CALL_getaddrinfo, (uintptr_t)name, (uintptr_t)service, numeric);
+    uint32_t seq = st_enter(s, ST_CALL_getaddrinfo, (uintptr_t)name, (uintptr_t)service, numeric);
     int r = real_getaddrinfo(name, service, hints, list);
     if (seq)
         st_leave(s, seq, ST_DNS);
@@ -76,7 +77,7 @@ WRAPPER(getaddrinfo, int,
 }
 
 #define GETNAMEINFO_PARAMETERS                                                                     \
-    (const struct sockaddr *address, socklen_t len, char *host, socklen_t host_len, char *service,  \
+    (const struct sockaddr *address, socklen_t len, char *host, socklen_t host_len, char *service, \
      socklen_t service_len, int flags)
 
 ON_LOOP(getnameinfo, int, GETNAMEINFO_PARAMETERS)

@@ -1,5 +1,5 @@
-/* Wrappers of the waits for other threads. A lock is tried first: one that is free costs nothing more
- * and is never a finding, so whatever reaches st_enter could have blocked. */
+/* Wrappers of the waits for other threads. A lock is tried first: one that is free costs nothing
+ * more and is never a finding, so whatever reaches st_enter could have blocked. */
 #include "real.h"
 
 static int (*real_trylock)(pthread_mutex_t *);
@@ -43,8 +43,7 @@ WRAPPER(pthread_mutex_lock, int, (pthread_mutex_t * mutex))
     {                                                                                              \
         ST_PERSONALITY();                                                                          \
         struct st_slot *s = st_self;                                                               \
-        uint32_t seq =                                                                             \
-            st_enter(s, ST_CALL_##symbol, (uintptr_t)cond, (uintptr_t)mutex, 0);                   \
+        uint32_t seq = st_enter(s, ST_CALL_##symbol, (uintptr_t)cond, (uintptr_t)mutex, 0);        \
         int r = real_##symbol arguments;                                                           \
         if (seq)                                                                                   \
             st_leave(s, seq, ST_LOCK);                                                             \
@@ -72,7 +71,7 @@ COND(pthread_cond_clockwait,
     {                                                                                              \
         ST_PERSONALITY();                                                                          \
         struct st_slot *s = st_self;                                                               \
-        /* glibc ≥ 2.21: the value is the low half of the first word */                            \
+        /* glibc ≥ 2.21: the value is the low half of the first word */                          \
         bool zero = __atomic_load_n((const unsigned *)sem, __ATOMIC_RELAXED) == 0;                 \
         uint32_t seq = st_enter(s, ST_CALL_##symbol, (uintptr_t)sem, zero, 0);                     \
         int r = real_##symbol arguments;                                                           \

@@ -1,5 +1,5 @@
-/* syscall(): the calls that programs make by number. Those that have a wrapper of their own behave as
- * that wrapper does; the rest pass through. */
+/* syscall(): the calls that programs make by number. Those that have a wrapper of their own behave
+ * as that wrapper does; the rest pass through. */
 #include "real.h"
 
 #include <linux/futex.h>
@@ -18,8 +18,9 @@ static bool describe(long number, const long *a, enum st_call_id *id, unsigned *
     switch (number) {
     case SYS_futex: {
         int operation = (int)a[1] & FUTEX_CMD_MASK;
-        if (operation != FUTEX_WAIT && operation != FUTEX_WAIT_BITSET && operation != FUTEX_LOCK_PI &&
-            operation != FUTEX_LOCK_PI2 && operation != FUTEX_WAIT_REQUEUE_PI)
+        if (operation != FUTEX_WAIT && operation != FUTEX_WAIT_BITSET &&
+            operation != FUTEX_LOCK_PI && operation != FUTEX_LOCK_PI2 &&
+            operation != FUTEX_WAIT_REQUEUE_PI)
             return false;
         *id = ST_CALL_futex;
         *class = ST_LOCK;
@@ -202,7 +203,7 @@ WRAPPER(syscall, long, (long number, ...))
     switch (number) {
     case SYS_exit_group:
         if (st_same_process())
-            st_agent_stop(1);
+            st_agent_stop(ST_STOP_EXIT);
         break;
     case SYS_seccomp:
         st_before_filter((unsigned long)a[1]);
@@ -216,7 +217,7 @@ WRAPPER(syscall, long, (long number, ...))
         break;
     case SYS_execve:
     case SYS_execveat:
-        st_agent_flush();
+        st_before_exec();
         break;
     default:
         if (st_self)

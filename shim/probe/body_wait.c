@@ -14,8 +14,8 @@
         st_home_end(s);                                                                            \
         return r;                                                                                  \
     }                                                                                              \
-    uint32_t seq = st_enter(s, ST_CALL_##symbol, (uintptr_t)(a0), (uintptr_t)(a1),                 \
-                            (uintptr_t)(fd));                                                      \
+    uint32_t seq =                                                                                 \
+        st_enter(s, ST_CALL_##symbol, (uintptr_t)(a0), (uintptr_t)(a1), (uintptr_t)(fd));          \
     r = call;                                                                                      \
     if (seq)                                                                                       \
         st_leave(s, seq, ST_WAIT);                                                                 \
@@ -79,14 +79,16 @@ WRAPPER(epoll_pwait2, int,
     return loop_epoll_pwait2(epfd, events, max, timeout, mask);
 }
 
-/* ---- poll and select: known by their call site ---------------------------------------------------------- */
+/* ---- poll and select: known by their call site
+ * ---------------------------------------------------------- */
 
 #define SITE ((uintptr_t)__builtin_return_address(0))
 
-/* On a thread that is watched but no loop thread yet, count where two or more fds are waited for. */
+/* On a thread that is watched but no loop thread yet, count where two or more fds are waited for.
+ */
 #define WATCHED(home, n, call)                                                                     \
     do {                                                                                           \
-        if (ST_UNLIKELY(st_poll_watch | st_poll_all) && (n) >= 2) {                                              \
+        if (ST_UNLIKELY(st_poll_watch | st_poll_all) && (n) >= 2) {                                \
             int r = call;                                                                          \
             st_poll_returned(home, SITE);                                                          \
             return r;                                                                              \
@@ -106,8 +108,7 @@ WRAPPER(poll, int, (struct pollfd * fds, nfds_t n, int timeout))
     WATCHED(ST_HOME_POLL, n, real_poll(fds, n, timeout));
 }
 
-ON_LOOP(__poll_chk, int,
-        (struct pollfd * fds, nfds_t n, int timeout, size_t size, uintptr_t site))
+ON_LOOP(__poll_chk, int, (struct pollfd * fds, nfds_t n, int timeout, size_t size, uintptr_t site))
 {
     WAIT_OR_CALL(__poll_chk, ST_HOME_POLL, -1, site, timeout, n,
                  real___poll_chk(fds, n, timeout, size));
@@ -182,8 +183,7 @@ WRAPPER(select, int, (int n, fd_set *in, fd_set *out, fd_set *except, struct tim
 {
     if (ST_UNLIKELY(st_self))
         return loop_select(n, in, out, except, timeout, SITE);
-    WATCHED(ST_HOME_SELECT, set_size(n, in, out, except),
-            real_select(n, in, out, except, timeout));
+    WATCHED(ST_HOME_SELECT, set_size(n, in, out, except), real_select(n, in, out, except, timeout));
 }
 
 ON_LOOP(pselect, int,
@@ -192,8 +192,7 @@ ON_LOOP(pselect, int,
 {
     uintptr_t home = n > 0 && (in || out || except) ? site : 0;
     WAIT_OR_CALL(pselect, ST_HOME_SELECT, -1, home, milliseconds(timeout),
-                 set_size(n, in, out, except),
-                 real_pselect(n, in, out, except, timeout, mask));
+                 set_size(n, in, out, except), real_pselect(n, in, out, except, timeout, mask));
 }
 
 WRAPPER(pselect, int,

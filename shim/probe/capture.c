@@ -1,5 +1,5 @@
-/* Copies a thread's own stack for the agent, when one of its calls has just ended. The thread must not
- * wait for anything here: where no buffer is free, the stall is counted and no more. */
+/* Copies a thread's own stack for the agent, when one of its calls has just ended. The thread must
+ * not wait for anything here: where no buffer is free, the stall is counted and no more. */
 #include "probe.h"
 
 #include <sys/syscall.h>
@@ -7,8 +7,8 @@
 
 static struct st_capture captures[ST_CAPTURES];
 
-/* Not memcpy: in a program built with AddressSanitizer that is a function which checks what it copies,
- * and a whole stack holds redzones. */
+/* Not memcpy: in a program built with AddressSanitizer that is a function which checks what it
+ * copies, and a whole stack holds redzones. */
 void st_copy(void *to, const void *from, size_t n)
 {
     __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
@@ -26,8 +26,8 @@ static struct st_capture *take(void)
     return NULL;
 }
 
-/* A stack whose bounds are not known (a coroutine's): read page by page by a system call that stops at
- * what is not mapped. */
+/* A stack whose bounds are not known (a coroutine's): read page by page by a system call that stops
+ * at what is not mapped. */
 static uint32_t copy_unknown(void *to, uintptr_t from)
 {
     enum { PAGE = 4096, PIECES = ST_CAPTURE_STACK / PAGE };
@@ -74,10 +74,8 @@ static int read_own(void *context, uint64_t address, void *buffer, size_t n)
 static int copy_python(struct st_py_raw *to)
 {
     const struct st_py_layout *py = &st_shared.py;
-    if (!py->version || !py->get_tstate)
-        return 0;
-    void *tstate = ((void *(*)(void))(uintptr_t)py->get_tstate)();
-    return tstate ? st_py_walk(py, (uintptr_t)tstate, read_own, NULL, to, ST_PY_MAX) : 0;
+    uint64_t tstate = py->version ? st_py_own_tstate(py) : 0;
+    return tstate ? st_py_walk(py, tstate, read_own, NULL, to, ST_PY_MAX) : 0;
 }
 
 void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
@@ -91,7 +89,7 @@ void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
     c->strict = strict;
     c->slot = (uint16_t)(s - st_shared.slots);
     c->call = s->call;
-    c->class = (uint8_t)class;
+    c->class = (uint8_t) class;
     c->generation = s->generation;
     c->t0 = s->t0;
     c->ticks = ticks;

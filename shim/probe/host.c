@@ -1,10 +1,12 @@
-/* The probe's life: start-up, the agent's start and end, fork, exit. */
+/* The probe's life: start-up, and the agent's start and end through fork, exec, exit and filters.
+ */
 #include "real.h"
 
 #include <dlfcn.h>
 #include <link.h>
+#include <linux/close_range.h>
 #include <linux/futex.h>
-#include <stdlib.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -17,12 +19,12 @@ static pthread_t agent_thread;
 static st_agent_main_fn *agent_main;
 /* Held to start and stop the agent, and through a fork. Not a mutex: a child could not free it. */
 static _Atomic int agent_lock;
-static bool hooks_set;
+static bool *single_threaded; /* glibc's own flag (≥ 2.32); NULL: not there */
 
-extern void st_capture_init(void);
-extern void st_capture_child(void);
+enum { NOT_READY, READY, FAILED };
 
-/* ---- futex ------------------------------------------------------------------------------------------ */
+/* ---- waiting
+ * -------------------------------------------------------------------------------------- */
 
 static void wake_agent(void)
 {
@@ -53,25 +55,52 @@ static void unlock(void)
     atomic_store(&agent_lock, 0);
 }
 
+static uint32_t agent_state(void)
+{
+    /* acquire: whoever sees the agent running sees it prepared */
+    return atomic_load_explicit(&st_shared.agent_state, memory_order_acquire);
+}
+
+static bool filtered(void)
+{
+    return atomic_load_explicit(&st_filtered, memory_order_relaxed);
+}
+
 /* False in a child that shares this memory (vfork), or that was made past our hooks. */
 bool st_same_process(void)
 {
-    if (atomic_load_explicit(&st_filtered, memory_order_relaxed))
-        return true;
-    return ST_RAW(SYS_getpid, 0, 0, 0, 0) == own_pid;
+    return filtered() || ST_RAW(SYS_getpid, 0, 0, 0, 0) == own_pid;
 }
 
-/* ---- starting ------------------------------------------------------------------------------------------ */
+/* ---- one thread or two
+ * ------------------------------------------------------------------------------- */
+
+/* With a second thread, every cancellation point of glibc turns cancellation on and off around its
+ * system call (20 ns a call here), and every lock and reference count becomes atomic. None of that
+ * is for the agent: it takes no lock that the program takes, allocates nothing once it runs, and is
+ * never cancelled. So a program that had one thread goes on as one. Where it matters (setuid and
+ * its like must reach all threads) the truth is told for the time of the call. */
+bool st_tell_threads(bool truth)
+{
+    if (!single_threaded || agent_state() != ST_AGENT_RUNNING)
+        return false;
+    bool before = *single_threaded;
+    *single_threaded = !truth;
+    return before;
+}
+
+/* ---- the agent's thread
+ * --------------------------------------------------------------------------------- */
 
 /* The agent lies beside the probe, or where it was installed. */
 static void *open_agent(void)
 {
     char path[4096];
     Dl_info info;
+    static const char *const names[] = {"stalltrace-agent.so", "stalltrace/stalltrace-agent.so"};
     if (dladdr((void *)(uintptr_t)open_agent, &info) && info.dli_fname) {
         const char *slash = strrchr(info.dli_fname, '/');
         size_t n = slash ? (size_t)(slash + 1 - info.dli_fname) : 0;
-        static const char *const names[] = {"stalltrace-agent.so", "stalltrace/stalltrace-agent.so"};
         for (int i = 0; slash && i < 2; i++) {
             if (n + strlen(names[i]) >= sizeof(path))
                 continue;
@@ -83,6 +112,97 @@ static void *open_agent(void)
     }
     return dlopen(STALLTRACE_PKGLIBDIR "/stalltrace-agent.so", RTLD_NOW | RTLD_LOCAL);
 }
+
+static int load_agent(void)
+{
+    if (agent_main)
+        return 0;
+    void *agent = open_agent();
+    if (!agent)
+        return -ENOENT;
+    st_agent_init_fn *init = (st_agent_init_fn *)dlsym(agent, "stalltrace_agent_init");
+    st_agent_main_fn *entry = (st_agent_main_fn *)dlsym(agent, "stalltrace_agent_main");
+    if (!init || !entry || init(&st_shared) != 0)
+        return -EINVAL;
+    agent_main = entry;
+    return 0;
+}
+
+/* A table of descriptors of the agent's own: the trace is not among the app's, whatever that
+ * closes, and what it closes is not kept open here. All but a trace that was made in advance. */
+static void own_descriptors(void)
+{
+    if (st_shared.kept_fd >= 0) {
+        unsigned keep = (unsigned)st_shared.kept_fd;
+        if (ST_RAW(SYS_unshare, CLONE_FILES, 0, 0, 0) == 0) {
+            ST_RAW(SYS_close_range, 0, keep - 1, 0, 0);
+            ST_RAW(SYS_close_range, keep + 1, ~0u, 0, 0);
+        }
+        return;
+    }
+    if (ST_RAW(SYS_close_range, 0, ~0u, CLOSE_RANGE_UNSHARE, 0) == 0)
+        return;
+    if (ST_RAW(SYS_unshare, CLONE_FILES, 0, 0, 0) == 0)
+        for (int fd = 0; fd < 1024; fd++)
+            ST_RAW(SYS_close, fd, 0, 0, 0);
+    /* else: the trace's descriptor is one of the app's; a high one, see js_file_open */
+}
+
+/* The agent loads its code on its own thread: with descriptors, a dlerror and a stack of its own,
+ * whatever the program's threads have. With an argument it only makes the trace's file, in the
+ * app's table, and ends. */
+static void *agent_body(void *only_file)
+{
+    if (!only_file)
+        own_descriptors();
+    int r = load_agent();
+    if (r == 0 && only_file)
+        r = st_shared.keep_file();
+    atomic_store(&st_shared.ready, r ? FAILED : READY);
+    ST_RAW(SYS_futex, &st_shared.ready, FUTEX_WAKE_PRIVATE, 1, 0);
+    return r || only_file ? NULL : agent_main(&st_shared);
+}
+
+/* Not for ever: that thread needs the loader's lock, and this one may be inside the loader. */
+static bool wait_until_ready(void)
+{
+    struct timespec patience = {0, 300000000};
+    while (atomic_load(&st_shared.ready) == NOT_READY)
+        if (ST_RAW(SYS_futex, &st_shared.ready, FUTEX_WAIT_PRIVATE, NOT_READY, &patience) ==
+            -ETIMEDOUT)
+            return false;
+    return true;
+}
+
+static int create_thread(bool only_file)
+{
+    enum { AGENT_STACK = 512 * 1024 };
+    pthread_attr_t attributes;
+    sigset_t all;
+    sigfillset(&all);
+    atomic_store(&st_shared.stop, 0);
+    atomic_store(&st_shared.ready, NOT_READY);
+    if (pthread_attr_init(&attributes) != 0)
+        return -ENOMEM;
+    pthread_attr_setstacksize(&attributes, AGENT_STACK);
+    pthread_attr_setsigmask_np(&attributes, &all); /* never a signal of the app's */
+    bool single = single_threaded && *single_threaded;
+    int r = pthread_create(&agent_thread, &attributes, agent_body, only_file ? &st_shared : NULL);
+    pthread_attr_destroy(&attributes);
+    if (r)
+        return -r;
+    bool ready = wait_until_ready();
+    if (only_file || atomic_load(&st_shared.ready) == FAILED) {
+        pthread_join(agent_thread, NULL);
+        r = atomic_load(&st_shared.ready) == FAILED ? -ENOENT : 0;
+    }
+    if (single && (ready || r))
+        *single_threaded = true;
+    return r;
+}
+
+/* ---- starting
+ * --------------------------------------------------------------------------------------------- */
 
 /* Our own text, to leave our frames out of stacks. */
 static void find_own_text(void)
@@ -102,44 +222,30 @@ static void find_own_text(void)
 
 static void set_ticks(void)
 {
+    static const int of_fd[] = {ST_FILE, ST_NET, ST_IPC, ST_TTY};
     double per_ns = 1 / st_shared.ns_per_tick;
     for (int i = 0; i < ST_CLASS_COUNT; i++) {
         st_threshold_ticks[i] = (uint64_t)((double)st_settings.threshold_ns[i] * per_ns);
         st_fast_ticks[i] = st_settings.strict & 1u << i ? 0 : st_threshold_ticks[i];
     }
     uint64_t least = UINT64_MAX;
-    static const int of_fd[] = {ST_FILE, ST_NET, ST_IPC, ST_TTY};
     for (int i = 0; i < 4; i++)
         if (st_fast_ticks[of_fd[i]] < least)
             least = st_fast_ticks[of_fd[i]];
     st_fast_ticks[ST_FD] = least;
 }
 
-/* With a second thread, every cancellation point of glibc turns cancellation on and off around its
- * system call (20 ns a call here), and every lock and reference count becomes atomic. None of that is
- * for the agent: it takes no lock that the program takes, allocates nothing, and is never cancelled.
- * So a program that had one thread goes on as one. Where it matters (setuid and its like must reach
- * all threads) the truth is told for the time of the call. */
-static bool *single_threaded; /* glibc ≥ 2.32; NULL: not there */
-
-bool st_tell_threads(bool truth)
-{
-    if (!single_threaded || atomic_load(&st_shared.agent_state) != ST_AGENT_RUNNING)
-        return false;
-    bool before = *single_threaded;
-    *single_threaded = !truth;
-    return before;
-}
-
 static void before_fork(void);
 static void after_fork_in_parent(void);
 static void after_fork_in_child(void);
 
-/* Once a process: settings in ticks, the agent's code, the fork handlers. */
+/* Once a process, before the first agent. */
 static int prepare(void)
 {
-    if (agent_main)
+    static bool prepared;
+    if (prepared)
         return 0;
+    prepared = true;
     st_clock_calibrate();
     set_ticks();
     find_own_text();
@@ -149,61 +255,34 @@ static int prepare(void)
     st_shared.call_count = ST_CALL_COUNT;
     st_shared.settings = &st_settings;
     st_shared.tsc = st_tsc;
-    void *agent = open_agent();
-    if (!agent) {
-        dlerror(); /* the program must not find our error */
-        return -ENOENT;
-    }
-    st_agent_init_fn *init = (st_agent_init_fn *)dlsym(agent, "stalltrace_agent_init");
-    st_agent_main_fn *entry = (st_agent_main_fn *)dlsym(agent, "stalltrace_agent_main");
-    if (!init || !entry || init(&st_shared) != 0)
-        return -EINVAL;
-    agent_main = entry;
-    if (!hooks_set && pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0)
-        hooks_set = true;
-    return 0;
+    return -pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
-static int create_agent(void)
+static void set_state(int error)
 {
-    enum { AGENT_STACK = 512 * 1024 };
-    pthread_attr_t attributes;
-    sigset_t all;
-    sigfillset(&all);
-    atomic_store(&st_shared.stop, 0);
-    if (pthread_attr_init(&attributes) != 0)
-        return -ENOMEM;
-    pthread_attr_setstacksize(&attributes, AGENT_STACK);
-    pthread_attr_setsigmask_np(&attributes, &all); /* never a signal of the app's */
-    bool single = single_threaded && *single_threaded;
-    int r = pthread_create(&agent_thread, &attributes, agent_main, &st_shared);
-    if (single)
-        *single_threaded = true;
-    pthread_attr_destroy(&attributes);
-    return -r;
+    atomic_store(&st_agent_wanted, false);
+    atomic_store_explicit(&st_shared.agent_state, error ? ST_AGENT_BROKEN : ST_AGENT_RUNNING,
+                          memory_order_release);
 }
 
 /* Starts the agent where it does not run yet. 0, or a negative errno: tracing is off for good. */
 int st_agent_start(void)
 {
-    uint32_t state = atomic_load_explicit(&st_shared.agent_state, memory_order_acquire);
+    uint32_t state = agent_state();
     if (state == ST_AGENT_RUNNING)
         return 0;
     if (state == ST_AGENT_BROKEN)
         return -ENODEV;
-    if (atomic_load(&st_filtered))
+    if (filtered())
         return -EPERM; /* a thread made now would live under the filter */
     lock();
     int r = 0;
-    state = atomic_load(&st_shared.agent_state);
+    state = agent_state();
     if (state == ST_AGENT_NONE) {
         r = prepare();
         if (r == 0)
-            r = create_agent();
-        atomic_store(&st_agent_wanted, false);
-        /* release: whoever sees it running sees it prepared */
-        atomic_store_explicit(&st_shared.agent_state, r ? ST_AGENT_BROKEN : ST_AGENT_RUNNING,
-                              memory_order_release);
+            r = create_thread(false);
+        set_state(r);
     } else if (state == ST_AGENT_BROKEN) {
         r = -ENODEV;
     }
@@ -211,30 +290,68 @@ int st_agent_start(void)
     return r;
 }
 
-/* ---- stopping -------------------------------------------------------------------------------------------- */
+/* At the home wait after a fork, or the first call that may hang: the agent comes back. */
+void ST_COLD st_agent_return(void)
+{
+    int error = errno;
+    if (!filtered() && try_lock()) {
+        if (agent_state() == ST_AGENT_NONE)
+            set_state(create_thread(false));
+        atomic_store(&st_agent_wanted, false);
+        unlock();
+    }
+    errno = error;
+}
+
+/* The process is about to lose what it takes to make a trace file (its privileges, its root): make
+ * it now, and keep it on a high descriptor until the agent starts. Such a process has a descriptor
+ * more than it knows; it is closed on exec. */
+void ST_COLD st_keep_file(void)
+{
+    int error = errno;
+    if (agent_state() == ST_AGENT_NONE && st_shared.kept_fd < 0 && !filtered() &&
+        st_same_process() && try_lock()) {
+        if (prepare() == 0)
+            create_thread(true);
+        unlock();
+    }
+    errno = error;
+}
+
+/* ---- stopping
+ * -------------------------------------------------------------------------------------------- */
 
 /* Waits until the agent has written all that there is, but not for ever: its disk may hang. */
 void st_agent_flush(void)
 {
     enum { PATIENCE_NS = 500000000 };
-    if (atomic_load_explicit(&st_shared.agent_state, memory_order_acquire) != ST_AGENT_RUNNING ||
-        atomic_load(&st_filtered) || !st_same_process())
+    int error = errno;
+    if (agent_state() != ST_AGENT_RUNNING || filtered() || !st_same_process())
         return;
-    uint32_t want = atomic_fetch_add(&st_shared.flush_req, 1) + 1;
-    wake_agent();
+    uint32_t want = atomic_fetch_add(&st_shared.flush_req, 1) + 1, seen;
     uint64_t start = st_clock_ns();
-    uint32_t seen;
+    wake_agent();
     while ((int32_t)((seen = atomic_load(&st_shared.flush_ack)) - want) < 0 &&
            st_clock_ns() - start < PATIENCE_NS) {
         struct timespec t = {0, 50000000};
         ST_RAW(SYS_futex, &st_shared.flush_ack, FUTEX_WAIT_PRIVATE, seen, &t);
     }
+    errno = error;
 }
 
-/* Ends the agent: 1 for good, with an end record; 2 for a fork; 3 because a filter comes. */
+/* Before the process becomes another program, if it does. */
+void st_before_exec(void)
+{
+    if (agent_state() != ST_AGENT_RUNNING || !st_same_process())
+        return;
+    st_shared.exec = true;
+    st_agent_flush();
+    st_shared.exec = false;
+}
+
 static void stop_locked(uint32_t why)
 {
-    if (atomic_load(&st_shared.agent_state) != ST_AGENT_RUNNING)
+    if (agent_state() != ST_AGENT_RUNNING)
         return;
     atomic_store(&st_shared.stop, why);
     wake_agent();
@@ -242,12 +359,14 @@ static void stop_locked(uint32_t why)
     atomic_store(&st_shared.agent_state, ST_AGENT_NONE);
 }
 
+/* Ends the agent: for good with an end record (ST_STOP_EXIT, ST_STOP_FILTER), or until it is wanted
+ * again (ST_STOP_FORK). */
 void st_agent_stop(uint32_t why)
 {
     enum { TRIES = 10000 };
-    if (atomic_load_explicit(&st_shared.agent_state, memory_order_acquire) != ST_AGENT_RUNNING)
+    if (agent_state() != ST_AGENT_RUNNING)
         return;
-    if (atomic_load(&st_filtered))
+    if (filtered())
         return; /* it ends with the process; what it has seen it writes within milliseconds */
     for (int i = 0; !try_lock(); i++) {
         if (i > TRIES)
@@ -255,47 +374,44 @@ void st_agent_stop(uint32_t why)
         nap(50000);
     }
     stop_locked(why);
-    if (why != 2)
+    if (why != ST_STOP_FORK)
         atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
     unlock();
 }
 
+/* The program is about to do what the kernel allows to a process of one thread only. */
 void st_agent_pause(void)
 {
     int error = errno;
-    if (atomic_load_explicit(&st_shared.agent_state, memory_order_acquire) == ST_AGENT_RUNNING &&
-        st_same_process()) {
-        st_agent_stop(2);
+    if (agent_state() == ST_AGENT_RUNNING && st_same_process()) {
+        st_agent_stop(ST_STOP_FORK);
         atomic_store(&st_agent_wanted, true);
     }
     errno = error;
 }
 
-/* At the home wait after a fork: the agent comes back. */
-void ST_COLD st_agent_return(void)
+/* ---- fork
+ * --------------------------------------------------------------------------------------------------
+ */
+
+/* The descriptor that was kept, if it still is what it was. */
+static void drop_kept(void)
 {
-    int error = errno;
-    if (!atomic_load(&st_filtered) && try_lock()) {
-        if (atomic_load(&st_shared.agent_state) == ST_AGENT_NONE && agent_main) {
-            int r = create_agent();
-            atomic_store(&st_shared.agent_state, r ? ST_AGENT_BROKEN : ST_AGENT_RUNNING);
-        }
-        atomic_store(&st_agent_wanted, false);
-        unlock();
-    }
-    errno = error;
+    struct stat st;
+    if (st_shared.kept_fd >= 0 && ST_RAW(SYS_fstat, st_shared.kept_fd, &st, 0, 0) == 0 &&
+        st.st_ino == st_shared.kept_ino && st.st_dev == st_shared.kept_dev)
+        ST_RAW(SYS_close, st_shared.kept_fd, 0, 0, 0);
+    st_shared.kept_fd = -1;
 }
 
-/* ---- fork -------------------------------------------------------------------------------------------------- */
-
-/* Joined, not just paused: a program with one thread stays one across fork, and the child inherits no
- * lock that the agent held. */
+/* Joined, not just paused: a program with one thread stays one across fork, and the child inherits
+ * no lock that the agent held. */
 static void before_fork(void)
 {
     int error = errno;
     lock();
-    if (atomic_load(&st_shared.agent_state) == ST_AGENT_RUNNING) {
-        stop_locked(2);
+    if (agent_state() == ST_AGENT_RUNNING) {
+        stop_locked(ST_STOP_FORK);
         atomic_store(&st_agent_wanted, true);
     }
     errno = error;
@@ -303,29 +419,37 @@ static void before_fork(void)
 
 static void after_fork_in_parent(void)
 {
+    struct st_slot *s = st_self;
     unlock();
+    /* The next call takes the slow path, and may bring the agent back. Only this thread writes. */
+    if (s && atomic_load(&st_agent_wanted) &&
+        !(atomic_load_explicit(&s->seq, memory_order_relaxed) & 1))
+        atomic_fetch_or(&s->seq, ST_SEQ_SERVICE);
 }
 
 static void after_fork_in_child(void)
 {
     int error = errno;
     own_pid = (pid_t)ST_RAW(SYS_getpid, 0, 0, 0, 0);
-    if (atomic_load(&st_shared.agent_state) != ST_AGENT_BROKEN)
+    if (agent_state() != ST_AGENT_BROKEN)
         atomic_store(&st_shared.agent_state, ST_AGENT_NONE);
     atomic_store(&st_agent_wanted, false);
     st_shared.forked = true;
+    drop_kept();
     st_loops_child();
     st_capture_child();
     unlock();
     errno = error;
 }
 
-/* ---- start-up and exit ----------------------------------------------------------------------------------------- */
+/* ---- start-up and exit
+ * ----------------------------------------------------------------------------------------- */
 
 __attribute__((constructor)) static void start(void)
 {
     int error = errno;
     own_pid = (pid_t)ST_RAW(SYS_getpid, 0, 0, 0, 0);
+    st_shared.kept_fd = -1;
     st_clock_init();
     st_settings_read();
     st_loops_init();
@@ -341,6 +465,6 @@ __attribute__((destructor)) static void finish(void)
 {
     int error = errno;
     if (st_same_process())
-        st_agent_stop(1);
+        st_agent_stop(ST_STOP_EXIT);
     errno = error;
 }

@@ -26,7 +26,8 @@ void st_loops_init(void)
     st_shared.slots = slots;
 }
 
-/* ---- slots ------------------------------------------------------------------------------------------ */
+/* ---- slots
+ * ------------------------------------------------------------------------------------------ */
 
 static struct st_slot *take_slot(void)
 {
@@ -37,9 +38,9 @@ static struct st_slot *take_slot(void)
                                                      memory_order_acquire, memory_order_relaxed))
             continue;
         uint32_t high = atomic_load_explicit(&st_shared.slot_high, memory_order_relaxed);
-        while (high < i + 1 && !atomic_compare_exchange_weak_explicit(
-                                   &st_shared.slot_high, &high, i + 1, memory_order_release,
-                                   memory_order_relaxed))
+        while (high < i + 1 &&
+               !atomic_compare_exchange_weak_explicit(&st_shared.slot_high, &high, i + 1,
+                                                      memory_order_release, memory_order_relaxed))
             ;
         return &slots[i];
     }
@@ -144,7 +145,8 @@ void ST_COLD st_untag(struct st_slot *s, int reason)
     errno = error;
 }
 
-/* ---- the home wait ------------------------------------------------------------------------------------ */
+/* ---- the home wait
+ * ------------------------------------------------------------------------------------ */
 
 static void ST_COLD move_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site)
 {
@@ -182,9 +184,9 @@ bool st_is_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site)
         move_home(s, home, fd, site);
         atomic_store(&s->home_closed, 0);
     }
-    bool same = s->home == home &&
-                (home == ST_HOME_EPOLL || home == ST_HOME_URING ? s->home_fd == fd
-                                                                : s->home_site == site);
+    bool same =
+        s->home == home &&
+        (home == ST_HOME_EPOLL || home == ST_HOME_URING ? s->home_fd == fd : s->home_site == site);
     if (ST_UNLIKELY(!same) && !not_home(s, home, fd, site))
         return false;
     s->elsewhere = 0;
@@ -218,7 +220,8 @@ void st_home_end(struct st_slot *s)
     s->iter_t0 = now;
 }
 
-/* ---- poll-like loops ------------------------------------------------------------------------------------ */
+/* ---- poll-like loops
+ * ------------------------------------------------------------------------------------ */
 
 void ST_COLD st_poll_returned(enum st_home home, uintptr_t site)
 {
@@ -241,7 +244,8 @@ void ST_COLD st_poll_returned(enum st_home home, uintptr_t site)
     poll_sites[empty].returns = 1;
 }
 
-/* ---- by name, and the end of a home fd --------------------------------------------------------------------- */
+/* ---- by name, and the end of a home fd
+ * --------------------------------------------------------------------- */
 
 /* The calling thread has taken this name. */
 void ST_COLD st_thread_named(const char *name)
@@ -252,8 +256,8 @@ void ST_COLD st_thread_named(const char *name)
         st_tag(ST_HOME_NONE, -1, 0);
 }
 
-/* A descriptor that is some loop's home is about to be closed. A child that shares our memory (vfork)
- * closes its own copies only. */
+/* A descriptor that is some loop's home is about to be closed. A child that shares our memory
+ * (vfork) closes its own copies only. */
 void ST_COLD st_fd_closed(int fd)
 {
     if (!st_same_process())

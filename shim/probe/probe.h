@@ -15,19 +15,20 @@
 #error "stalltrace's probe is written for x86-64 so far: st_save_registers and st_now"
 #endif
 
-#define ST_EXPORT __attribute__((visibility("default")))
-#define ST_LIKELY(x) __builtin_expect(!!(x), 1)
+#define ST_EXPORT      __attribute__((visibility("default")))
+#define ST_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define ST_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define ST_COLD __attribute__((noinline, cold))
+#define ST_COLD        __attribute__((noinline, cold))
 
-/* ---- the table --------------------------------------------------------------------------------- */
+/* ---- the table ---------------------------------------------------------------------------------
+ */
 
 enum st_call_id {
-#define CALL(symbol, ...) ST_CALL_##symbol,
-#define BODY(symbol, ...) ST_CALL_##symbol,
+#define CALL(symbol, ...)     ST_CALL_##symbol,
+#define BODY(symbol, ...)     ST_CALL_##symbol,
 #define VARIADIC(symbol, ...) ST_CALL_##symbol,
-#define NUMBER(symbol, ...) ST_CALL_##symbol,
-#define ALIAS(symbol, ...) ST_CALL_##symbol,
+#define NUMBER(symbol, ...)   ST_CALL_##symbol,
+#define ALIAS(symbol, ...)    ST_CALL_##symbol,
 #include "calls.def"
 #undef CALL
 #undef BODY
@@ -39,13 +40,15 @@ enum st_call_id {
 
 extern const struct st_call st_calls[];
 
-/* ---- per thread ---------------------------------------------------------------------------------- */
+/* ---- per thread
+ * ---------------------------------------------------------------------------------- */
 
 /* The slot of a thread that runs a loop, else NULL: the one load that a wrapper costs everybody
  * else. Initial-exec: a preloaded object is there at start-up. */
 extern _Thread_local struct st_slot *st_self __attribute__((tls_model("initial-exec")));
 
-/* ---- settings and time ----------------------------------------------------------------------------- */
+/* ---- settings and time
+ * ----------------------------------------------------------------------------- */
 
 extern struct st_shared st_shared;
 extern struct st_settings st_settings;
@@ -54,7 +57,8 @@ extern struct st_settings st_settings;
 extern uint64_t st_fast_ticks[ST_CLASS_SLOTS];
 extern uint64_t st_threshold_ticks[ST_CLASS_COUNT];
 extern bool st_tsc;
-/* A seccomp filter was installed by this process: no system call of ours on its threads any more. */
+/* A seccomp filter was installed by this process: no system call of ours on its threads any more.
+ */
 extern _Atomic bool st_filtered;
 
 void st_settings_read(void);
@@ -67,10 +71,11 @@ static inline uint64_t st_now(void)
     return ST_LIKELY(st_tsc) ? __rdtsc() : st_clock_ns();
 }
 
-/* ---- calls ----------------------------------------------------------------------------------------- */
+/* ---- calls
+ * ----------------------------------------------------------------------------------------- */
 
-/* Stores the registers with which the stack can be unwound from here. Inlined into the wrapper, whose
- * frame stays in place while the call lasts. */
+/* Stores the registers with which the stack can be unwound from here. Inlined into the wrapper,
+ * whose frame stays in place while the call lasts. */
 static inline __attribute__((always_inline)) void st_save_registers(uint64_t *regs)
 {
     __asm__ volatile("movq %%rbx, 0(%0)\n\t"
@@ -89,21 +94,21 @@ static inline __attribute__((always_inline)) void st_save_registers(uint64_t *re
 
 /* Gives the function that it stands in a personality routine, so that a frame that is unwound
  * (a thread cancelled inside the call, pthread_exit in a signal handler, a C++ exception out of a
- * callback) puts its slot in order. What __attribute__((cleanup)) would do, without the dependency on
- * libgcc_s that its landing pads bring. */
+ * callback) puts its slot in order. What __attribute__((cleanup)) would do, without the dependency
+ * on libgcc_s that its landing pads bring. */
 #define ST_PERSONALITY() __asm__ volatile(".cfi_personality 0x9b, st_personality_ref")
 
-bool st_nested(struct st_slot *s);
+bool st_nested(struct st_slot *s, enum st_call_id call);
 void st_over(struct st_slot *s, uint32_t seq, uint64_t ticks, unsigned class);
 
-/* Begins a call: returns its sequence number, or 0 where it is part of another call (a wrapper inside
- * a wrapper): the caller then calls the real function and nothing else. */
+/* Begins a call: returns its sequence number, or 0 where it is part of another call (a wrapper
+ * inside a wrapper): the caller then calls the real function and nothing else. */
 static inline __attribute__((always_inline)) uint32_t
 st_enter(struct st_slot *s, enum st_call_id call, uintptr_t a0, uintptr_t a1, uintptr_t a2)
 {
     uint32_t seq = atomic_load_explicit(&s->seq, memory_order_relaxed);
-    if (ST_UNLIKELY(seq & 1)) {
-        if (st_nested(s))
+    if (ST_UNLIKELY(seq & (1 | ST_SEQ_SERVICE))) {
+        if (st_nested(s, call))
             return 0;
         seq = atomic_load_explicit(&s->seq, memory_order_relaxed);
     }
@@ -136,17 +141,27 @@ static inline __attribute__((always_inline)) void st_leave(struct st_slot *s, ui
 /* Forgets the call that the thread was in: control has left it by a jump or an unwind. */
 void st_abandon(struct st_slot *s);
 
-/* ---- capture ---------------------------------------------------------------------------------------- */
+/* ---- capture
+ * ---------------------------------------------------------------------------------------- */
 
 void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
                 const struct st_what *what);
 void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args, uint64_t ticks);
 bool st_could_block(const struct st_call *c, const uint64_t *args, const struct st_what *what);
+void st_capture_init(void);
+void st_capture_child(void);
 void st_copy(void *to, const void *from, size_t n);
 
-/* ---- loops ------------------------------------------------------------------------------------------ */
+/* ---- loops
+ * ------------------------------------------------------------------------------------------ */
 
-enum { ST_LOOPS_AUTO = 1, ST_LOOPS_POLL = 2, ST_LOOPS_MAIN = 4, ST_LOOPS_NAME = 8, ST_LOOPS_API = 16 };
+enum {
+    ST_LOOPS_AUTO = 1,
+    ST_LOOPS_POLL = 2,
+    ST_LOOPS_MAIN = 4,
+    ST_LOOPS_NAME = 8,
+    ST_LOOPS_API = 16
+};
 extern uint32_t st_loops;
 
 struct st_slot *st_tag(enum st_home home, int fd, uintptr_t site);
@@ -180,7 +195,8 @@ static inline bool st_fd_is_home(int fd)
     return atomic_load_explicit(&st_home_fds[i / 64], memory_order_relaxed) >> (i % 64) & 1;
 }
 
-/* ---- the agent, fork and exit -------------------------------------------------------------------------- */
+/* ---- the agent, fork and exit
+ * -------------------------------------------------------------------------- */
 
 int st_agent_start(void);
 void st_agent_stop(uint32_t why);
@@ -192,10 +208,14 @@ void st_agent_return(void);
 bool st_same_process(void);
 /* Tells glibc that there are two threads, or that there is one; returns what it thought before. */
 bool st_tell_threads(bool truth);
-/* Ends the agent until the next home wait: the program is about to do what needs a single thread. */
+/* Ends the agent until the next home wait: the program is about to do what needs a single thread.
+ */
 void st_agent_pause(void);
+void st_keep_file(void);
+void st_before_exec(void);
 
-/* ---- raw system calls: never through a wrapper, never touching errno ---------------------------------------- */
+/* ---- raw system calls: never through a wrapper, never touching errno
+ * ---------------------------------------- */
 
 static inline long st_raw6(long n, long a, long b, long c, long d, long e, long f)
 {
@@ -209,10 +229,10 @@ static inline long st_raw6(long n, long a, long b, long c, long d, long e, long 
                      : "rcx", "r11", "memory");
     return r;
 }
-#define ST_RAW(n, a, b, c, d)                                                                      \
-    st_raw6(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+#define ST_RAW(n, a, b, c, d) st_raw6(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 
-/* ---- finding libc's functions -------------------------------------------------------------------------- */
+/* ---- finding libc's functions
+ * -------------------------------------------------------------------------- */
 
 void *st_resolve(const char *name, const char *version);
 void *st_resolve_libc(const char *name);

@@ -28,7 +28,7 @@
 
 #define CALL(symbol, name, version, class, rule, result, parameters, ...)                          \
     extern result(*real_##symbol) parameters;
-#define BODY CALL
+#define BODY     CALL
 #define VARIADIC CALL
 #define NUMBER(...)
 #define ALIAS(symbol, of)
@@ -45,8 +45,8 @@
     ST_EXPORT result wrap_##symbol parameters __asm__(#symbol);                                    \
     result wrap_##symbol parameters
 
-/* The part of a wrapper that runs on loop threads alone, out of line so that the other path needs no
- * stack frame. */
+/* The part of a wrapper that runs on loop threads alone, out of line so that the other path needs
+ * no stack frame. */
 #define ON_LOOP(symbol, result, parameters)                                                        \
     static __attribute__((noinline)) result loop_##symbol parameters
 

@@ -2,9 +2,10 @@
  *
  * Not with dlsym: it may allocate, and the allocator may be the one whose initialisation called us
  * (jemalloc opens files in its constructor); it takes the loader's lock; and which of several
- * versions it returns has changed between glibc releases. The tables in memory are simple: this walks
- * the objects that come after ours in the order of loading, as RTLD_NEXT does, and reads their
- * symbol tables. No locks, no allocation, safe in a signal handler and before any constructor ran.
+ * versions it returns has changed between glibc releases. The tables in memory are simple: this
+ * walks the objects that come after ours in the order of loading, as RTLD_NEXT does, and reads
+ * their symbol tables. No locks, no allocation, safe in a signal handler and before any constructor
+ * ran.
  *
  * Only objects that are loaded at start-up are searched; those are never unloaded. */
 #include "probe.h"

@@ -11,11 +11,29 @@ uint64_t st_threshold_ticks[ST_CLASS_COUNT];
 /* A jump that goes further than this in one leap is taken for a change of stacks. */
 enum { ST_SAME_STACK = 1 << 20 };
 
+/* The agent was stopped for a fork. A call that may hang (the parent waits for its child) is not
+ * left unwatched; one that only looks at a file is: Python counts its threads in /proc after a
+ * fork. */
+static void bring_agent_back(unsigned class)
+{
+    const unsigned hangs = 1u << ST_SLEEP | 1u << ST_WAIT | 1u << ST_NET | 1u << ST_DNS |
+                           1u << ST_PROCESS | 1u << ST_IPC | 1u << ST_LOCK | 1u << ST_FD;
+    if (hangs >> class & 1)
+        st_agent_return();
+}
+
 /* The slot says that its thread is in a call already. True: so it is (a wrapper inside a wrapper, a
  * signal handler that interrupted a call), and the outer call stands for this one. False: the outer
  * call's frame is gone, a signal handler has jumped out of it; the slot is free again. */
-bool ST_COLD st_nested(struct st_slot *s)
+bool ST_COLD st_nested(struct st_slot *s, enum st_call_id call)
 {
+    uint32_t seq = atomic_load_explicit(&s->seq, memory_order_relaxed);
+    if (seq & ST_SEQ_SERVICE) {
+        atomic_store_explicit(&s->seq, seq & ~ST_SEQ_SERVICE, memory_order_relaxed);
+        bring_agent_back(st_calls[call].class);
+        if (!(seq & 1))
+            return false;
+    }
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
     uintptr_t outer = s->regs[ST_RSP];
     /* The stack grows down: what runs inside the call runs below its frame. A handler on an
@@ -39,8 +57,8 @@ void ST_COLD st_abandon(struct st_slot *s)
     atomic_store_explicit(&s->seq, seq + 1, memory_order_release);
 }
 
-/* Called by the unwinder for each frame of a wrapper that it is about to remove. Never a handler, so
- * nothing of the unwinder's has to be called. */
+/* Called by the unwinder for each frame of a wrapper that it is about to remove. Never a handler,
+ * so nothing of the unwinder's has to be called. */
 static _Unwind_Reason_Code st_personality(int version, _Unwind_Action actions,
                                           _Unwind_Exception_Class class,
                                           struct _Unwind_Exception *exception,
@@ -77,8 +95,8 @@ static void tell_end(struct st_slot *s, uint32_t seq, uint64_t ticks)
     atomic_store_explicit(&s->ends_head, head + 1, memory_order_release);
 }
 
-/* A call of this length may be a finding: decides, and hands it to the agent. Runs on the thread that
- * made the call, after it returned and before the program sees its result. */
+/* A call of this length may be a finding: decides, and hands it to the agent. Runs on the thread
+ * that made the call, after it returned and before the program sees its result. */
 void ST_COLD st_over(struct st_slot *s, uint32_t seq, uint64_t ticks, unsigned class)
 {
     int error = errno;

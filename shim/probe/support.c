@@ -1,6 +1,6 @@
 /* Wrappers that record nothing: they tell the probe when a loop ends, a process ends or becomes
- * another program, a filter is installed, a thread takes a name, or control jumps out of a call. And
- * the functions of stalltrace.h. */
+ * another program, a filter is installed, a thread takes a name, or control jumps out of a call.
+ * And the functions of stalltrace.h. */
 #include "real.h"
 
 #include "../stalltrace.h"
@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 
 WRAPPER(close, int, (int fd))
 {
@@ -17,7 +18,8 @@ WRAPPER(close, int, (int fd))
     return real_close(fd);
 }
 
-/* ---- names ---------------------------------------------------------------------------------------- */
+/* ---- names
+ * ---------------------------------------------------------------------------------------- */
 
 WRAPPER(pthread_setname_np, int, (pthread_t thread, const char *name))
 {
@@ -27,7 +29,8 @@ WRAPPER(pthread_setname_np, int, (pthread_t thread, const char *name))
     return r;
 }
 
-/* ---- seccomp ---------------------------------------------------------------------------------------- */
+/* ---- seccomp
+ * ---------------------------------------------------------------------------------------- */
 
 /* A filter is about to be installed: on this thread, or (TSYNC) on all. From here on the app's
  * threads make no system call of ours. The agent starts before it, if it can, since a thread made
@@ -37,7 +40,7 @@ void ST_COLD st_before_filter(unsigned long flags)
     int error = errno;
     if (flags & SECCOMP_FILTER_FLAG_TSYNC) {
         if (atomic_load(&st_shared.agent_state) == ST_AGENT_RUNNING)
-            st_agent_stop(3);
+            st_agent_stop(ST_STOP_FILTER);
         atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
     } else {
         st_agent_start();
@@ -69,12 +72,20 @@ WRAPPER(prctl, int, (int option, ...))
     return r;
 }
 
-/* ---- what concerns all threads, or wants there to be one ------------------------------------------------- */
+/* ---- what concerns all threads, or wants there to be one
+ * ------------------------------------------------- */
+
+static bool is_root(void)
+{
+    return ST_RAW(SYS_geteuid, 0, 0, 0, 0) == 0;
+}
 
 /* glibc hands new ids to every thread, ours too, if it knows that there is one. */
-#define SETID(symbol, parameters, arguments)                                                       \
+#define SETID(symbol, keep, parameters, arguments)                                                 \
     WRAPPER(symbol, int, parameters)                                                               \
     {                                                                                              \
+        if (keep)                                                                                  \
+            st_keep_file();                                                                        \
         if (ST_LIKELY(atomic_load(&st_shared.agent_state) != ST_AGENT_RUNNING))                    \
             return real_##symbol arguments;                                                        \
         bool single = st_tell_threads(true);                                                       \
@@ -83,16 +94,23 @@ WRAPPER(prctl, int, (int option, ...))
             st_tell_threads(false);                                                                \
         return r;                                                                                  \
     }
-SETID(setuid, (uid_t id), (id))
-SETID(setgid, (gid_t id), (id))
-SETID(seteuid, (uid_t id), (id))
-SETID(setegid, (gid_t id), (id))
-SETID(setreuid, (uid_t real, uid_t effective), (real, effective))
-SETID(setregid, (gid_t real, gid_t effective), (real, effective))
-SETID(setresuid, (uid_t real, uid_t effective, uid_t saved), (real, effective, saved))
-SETID(setresgid, (gid_t real, gid_t effective, gid_t saved), (real, effective, saved))
-SETID(setgroups, (size_t n, const gid_t *groups), (n, groups))
-SETID(initgroups, (const char *user, gid_t group), (user, group))
+SETID(setuid, id != 0 && is_root(), (uid_t id), (id))
+SETID(setgid, false, (gid_t id), (id))
+SETID(seteuid, id != 0 && is_root(), (uid_t id), (id))
+SETID(setegid, false, (gid_t id), (id))
+SETID(setreuid, effective + 1 > 1 && is_root(), (uid_t real, uid_t effective), (real, effective))
+SETID(setregid, false, (gid_t real, gid_t effective), (real, effective))
+SETID(setresuid, effective + 1 > 1 && is_root(), (uid_t real, uid_t effective, uid_t saved),
+      (real, effective, saved))
+SETID(setresgid, false, (gid_t real, gid_t effective, gid_t saved), (real, effective, saved))
+SETID(setgroups, false, (size_t n, const gid_t *groups), (n, groups))
+SETID(initgroups, false, (const char *user, gid_t group), (user, group))
+
+WRAPPER(chroot, int, (const char *path))
+{
+    st_keep_file();
+    return real_chroot(path);
+}
 
 /* The kernel refuses a user namespace to a process with threads. */
 WRAPPER(unshare, int, (int flags))
@@ -107,13 +125,14 @@ WRAPPER(setns, int, (int fd, int type))
     return real_setns(fd, type);
 }
 
-/* ---- exit and exec -------------------------------------------------------------------------------------- */
+/* ---- exit and exec
+ * -------------------------------------------------------------------------------------- */
 
 #define EXIT(symbol)                                                                               \
     WRAPPER(symbol, void, (int status))                                                            \
     {                                                                                              \
         if (st_same_process())                                                                     \
-            st_agent_stop(1);                                                                      \
+            st_agent_stop(ST_STOP_EXIT);                                                           \
         real_##symbol(status);                                                                     \
     }
 EXIT(_exit)
@@ -130,39 +149,41 @@ WRAPPER(quick_exit, void, (int status))
  * of vfork has nothing of its own to write. */
 WRAPPER(execve, int, (const char *path, char *const argv[], char *const envp[]))
 {
-    st_agent_flush();
+    st_before_exec();
     return real_execve(path, argv, envp);
 }
 
 WRAPPER(execv, int, (const char *path, char *const argv[]))
 {
-    st_agent_flush();
+    st_before_exec();
     return real_execv(path, argv);
 }
 
 WRAPPER(execvp, int, (const char *file, char *const argv[]))
 {
-    st_agent_flush();
+    st_before_exec();
     return real_execvp(file, argv);
 }
 
 WRAPPER(execvpe, int, (const char *file, char *const argv[], char *const envp[]))
 {
-    st_agent_flush();
+    st_before_exec();
     return real_execvpe(file, argv, envp);
 }
 
 WRAPPER(fexecve, int, (int fd, char *const argv[], char *const envp[]))
 {
-    st_agent_flush();
+    st_before_exec();
     return real_fexecve(fd, argv, envp);
 }
 
-/* ---- jumps ------------------------------------------------------------------------------------------------ */
+/* ---- jumps
+ * ------------------------------------------------------------------------------------------------
+ */
 
-/* Where it lands cannot be known (glibc mangles what is saved), but a jump inside a wrapped call can
- * only come from a signal handler or a callback, and nearly always leaves the call. Where it does
- * not, the rest of that call goes unmeasured. */
+/* Where it lands cannot be known (glibc mangles what is saved), but a jump inside a wrapped call
+ * can only come from a signal handler or a callback, and nearly always leaves the call. Where it
+ * does not, the rest of that call goes unmeasured. */
 #define JUMP(symbol)                                                                               \
     WRAPPER(symbol, void, (jmp_buf env, int value))                                                \
     {                                                                                              \
@@ -174,7 +195,8 @@ WRAPPER(fexecve, int, (int fd, char *const argv[], char *const envp[]))
 JUMP(longjmp)
 JUMP(__longjmp_chk)
 
-/* ---- stalltrace.h ------------------------------------------------------------------------------------------- */
+/* ---- stalltrace.h
+ * ------------------------------------------------------------------------------------------- */
 
 ST_EXPORT void stalltrace_loop_begin(const char *name)
 {
@@ -204,4 +226,9 @@ ST_EXPORT void stalltrace_allow_end(void)
 {
     if (st_self && atomic_load_explicit(&st_self->allowed, memory_order_relaxed))
         atomic_fetch_sub_explicit(&st_self->allowed, 1, memory_order_relaxed);
+}
+
+ST_EXPORT void stalltrace_flush(void)
+{
+    st_agent_flush();
 }

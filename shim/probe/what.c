@@ -190,7 +190,8 @@ bool st_could_block(const struct st_call *c, const uint64_t *args, const struct 
     case ST_RULE_FD:
         if (args[1] & MSG_DONTWAIT && w->class == ST_NET)
             return false;
-        /* a regular file blocks whatever its flags say; it is here only if class file was asked for */
+        /* a regular file blocks whatever its flags say; it is here only if class file was asked for
+         */
         return w->class == ST_FILE ? w->kind == ST_WHAT_LINK : w->blocking;
     case ST_RULE_CONNECT:
         return w->blocking;

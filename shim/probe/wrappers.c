@@ -1,11 +1,13 @@
-/* What calls.def expands to: the table, the pointers to libc's functions with the stubs that resolve
- * them, and the wrappers of the plain rows. Wrappers that need more are in body_*.c and support.c. */
+/* What calls.def expands to: the table, the pointers to libc's functions with the stubs that
+ * resolve them, and the wrappers of the plain rows. Wrappers that need more are in body_*.c and
+ * support.c. */
 #include "real.h"
 
 #include <stdarg.h>
 #include <stdint.h>
 
-/* ---- stubs: the first call of each function resolves it ---------------------------------------------- */
+/* ---- stubs: the first call of each function resolves it
+ * ---------------------------------------------- */
 
 static long missing(void)
 {
@@ -90,12 +92,13 @@ static int lazy_prctl(int option, ...)
 }
 int (*real_prctl)(int option, ...) = lazy_prctl;
 
-/* ---- the table ----------------------------------------------------------------------------------------- */
+/* ---- the table
+ * ----------------------------------------------------------------------------------------- */
 
 const struct st_call st_calls[ST_CALL_COUNT] = {
 #define CALL(symbol, name, version, class, rule, ...)                                              \
     {#symbol, name, version, ST_##class, ST_RULE_##rule, (void **)&real_##symbol},
-#define BODY CALL
+#define BODY     CALL
 #define VARIADIC CALL
 #define NUMBER(symbol, class, rule)                                                                \
     {"syscall", #symbol, NULL, ST_##class, ST_RULE_##rule, (void **)&real_syscall},
@@ -108,7 +111,8 @@ const struct st_call st_calls[ST_CALL_COUNT] = {
 #undef ALIAS
 };
 
-/* ---- the plain wrappers ---------------------------------------------------------------------------------- */
+/* ---- the plain wrappers
+ * ---------------------------------------------------------------------------------- */
 
 #define CALL(symbol, name, version, class, rule, result, parameters, arguments, a0, a1, a2)        \
     ON_LOOP(symbol, result, parameters)                                                            \
@@ -139,7 +143,8 @@ const struct st_call st_calls[ST_CALL_COUNT] = {
 #undef NUMBER
 #undef ALIAS
 
-/* ---- the other names of the wrappers, whichever file they are in --------------------------------------- */
+/* ---- the other names of the wrappers, whichever file they are in
+ * --------------------------------------- */
 
 /* A jump, since an alias must stand in the file of what it names. The linker's -Bsymbolic-functions
  * makes it a direct one. */
