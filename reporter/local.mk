@@ -16,19 +16,31 @@ libreporter_la_SOURCES = \
 	reporter/inlines.h \
 	reporter/json_writer.c \
 	reporter/json_writer.h \
+	reporter/launch.c \
+	reporter/launch.h \
+	reporter/live.c \
+	reporter/live.h \
 	reporter/load.c \
 	reporter/load.h \
+	reporter/locate.c \
+	reporter/locate.h \
 	reporter/merge.c \
 	reporter/model.c \
 	reporter/model.h \
 	reporter/options.c \
+	reporter/outdir.c \
+	reporter/outdir.h \
 	reporter/output.c \
 	reporter/output.h \
 	reporter/reader.c \
 	reporter/records.c \
 	reporter/report.c \
 	reporter/run.c \
+	reporter/settings.c \
+	reporter/settings.h \
 	reporter/stackview.h \
+	reporter/summary.c \
+	reporter/summary.h \
 	reporter/suppress.c \
 	reporter/suppress.h \
 	reporter/symbols.c \

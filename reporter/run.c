@@ -1,7 +1,308 @@
+/* `stalltrace run`: starts a program with the probe preloaded, follows what it records, and ends
+ * with the program's own exit status. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "commands.h"
+#include "launch.h"
+#include "live.h"
+#include "load.h"
+#include "locate.h"
+#include "outdir.h"
+#include "settings.h"
+#include "summary.h"
+
+static const char help[] =
+    "Examples:\n"
+    "  stalltrace run -- python3 server.py\n"
+    "  stalltrace run --threshold 5ms,file=50ms -o web.out -- ./server --port 80\n"
+    "  stalltrace run --strict --error-exitcode=1 -- pytest    fail a CI job\n"
+    "  stalltrace -- node server.js                            `run` may be left out\n"
+    "\n"
+    "Usage: stalltrace run [options] [--] COMMAND [ARGUMENT...]\n"
+    "\n"
+    "Runs COMMAND and records the calls that block its event loops, in it and in the processes\n"
+    "it starts. Findings are shown on standard error as they happen.\n"
+    "\n"
+    "Options:\n"
+    "      --threshold TIME[,CLASS=TIME...]  calls that take this long are findings (10ms)\n"
+    "      --iteration-threshold TIME  so are loop iterations that take this long (100ms)\n"
+    "      --strict[=CLASSES]          so are calls that could have blocked, however fast;\n"
+    "                                  CLASSES: sleep,wait,net,dns,sync,process or others, or all\n"
+    "      --loops LIST                which threads run loops: auto (default), poll, main, api,\n"
+    "                                  name=GLOB\n"
+    "      --suppressions FILE         leave findings out that the rules in FILE cover\n"
+    "  -o, --output DIR                where the traces go (stalltrace.out); earlier ones are\n"
+    "                                  moved to DIR.old\n"
+    "  -q, --quiet                     no live lines, no summary\n"
+    "      --error-exitcode N          exit with N if there are findings\n"
+    "  -h, --help                      show this help\n"
+    "\n"
+    "Times have a unit: 10ms, 1.5s, 500us, 100ns, 1m, or 0. Classes: sleep wait net dns file\n"
+    "meta sync stdio lock process ipc tty raw. The STALLTRACE_* variables say the same; an option\n"
+    "wins.\n"
+    "\n"
+    "Exit status: COMMAND's, 128+n if signal n ended it; N of --error-exitcode; 2 usage error;\n"
+    "126 COMMAND cannot be run; 127 there is no such COMMAND.\n";
+
+enum { OPT_SETTING = 256, OPT_SUPPRESSIONS = 300, OPT_ERROR_EXITCODE };
+
+/* The settings' rows in the order of recording_settings. */
+static const struct option options[] = {
+    {"threshold", required_argument, NULL, OPT_SETTING},
+    {"iteration-threshold", required_argument, NULL, OPT_SETTING + 1},
+    {"strict", optional_argument, NULL, OPT_SETTING + 2},
+    {"loops", required_argument, NULL, OPT_SETTING + 3},
+    {"suppressions", required_argument, NULL, OPT_SUPPRESSIONS},
+    {"output", required_argument, NULL, 'o'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"error-exitcode", required_argument, NULL, OPT_ERROR_EXITCODE},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
+struct run {
+    const char *output; /* as the user said, or NULL */
+    const char *suppressions;
+    bool quiet;
+    int error_exitcode; /* -1: none */
+    char **argv;        /* of the program */
+    char *directory;    /* absolute */
+    bool recording;
+    struct rules *rules;
+};
+
+static int set_setting(int index, const char *value)
+{
+    const struct setting *setting = &recording_settings[index];
+    if (setting->check(value) < 0) {
+        complain("run: --%s: '%s' is not understood; allowed: %s", setting->option, value,
+                 setting->allowed);
+        return -EINVAL;
+    }
+    return setenv(setting->variable, value, 1) == 0 ? 0 : -errno;
+}
+
+/* Values from the environment are held to the same: the program must not start with a bad one. */
+static int check_environment(void)
+{
+    for (int i = 0; i < recording_setting_count; i++) {
+        const struct setting *setting = &recording_settings[i];
+        const char *value = getenv(setting->variable);
+        if (value != NULL && setting->check(value) < 0) {
+            complain("%s: '%s' is not understood; allowed: %s", setting->variable, value,
+                     setting->allowed);
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
+static int set_error_exitcode(struct run *run, const char *value)
+{
+    char *end = NULL;
+    long number = strtol(value, &end, 10);
+    if (end == value || *end != '\0' || number < 0 || number > 255) {
+        complain("run: --error-exitcode: '%s' is not understood; allowed: a number from 0 to 255",
+                 value);
+        return -EINVAL;
+    }
+    run->error_exitcode = number == 0 ? -1 : (int)number; /* 0, as in valgrind: the program's */
+    return 0;
+}
+
+/* Returns -1 to go on, or the exit status. */
+static int parse_options(struct run *run, int argc, char **argv)
+{
+    int option;
+    while ((option = getopt_long(argc, argv, "+:o:qh", options, NULL)) != -1) {
+        if (option >= OPT_SETTING && option < OPT_SETTING + recording_setting_count) {
+            if (set_setting(option - OPT_SETTING, optarg ? optarg : "1") < 0)
+                return EXIT_ERROR;
+            continue;
+        }
+        switch (option) {
+        case OPT_SUPPRESSIONS:
+            run->suppressions = optarg;
+            break;
+        case OPT_ERROR_EXITCODE:
+            if (set_error_exitcode(run, optarg) < 0)
+                return EXIT_ERROR;
+            break;
+        case 'o':
+            run->output = optarg;
+            break;
+        case 'q':
+            run->quiet = true;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return EXIT_CLEAN;
+        default:
+            return bad_option("run", options, option, argv);
+        }
+    }
+    run->argv = argv + optind;
+    if (run->argv[0] != NULL)
+        return -1;
+    complain("run: no command; say `stalltrace run -- COMMAND`");
+    return EXIT_ERROR;
+}
+
+static char *absolute(const char *path)
+{
+    char cwd[PATH_MAX];
+    if (path[0] == '/' || getcwd(cwd, sizeof(cwd)) == NULL)
+        return mem_strdup(path);
+    return mem_printf("%s/%s", strcmp(cwd, "/") == 0 ? "" : cwd, path);
+}
+
+/* The object to preload, or NULL after a complaint. */
+static char *find_library(void)
+{
+    char *library = locate_library();
+    if (library == NULL) {
+        complain("libstalltrace.so: not found beside this command, in ../lib, or in the configured "
+                 "library directory; install it with `make install`");
+    } else if (strpbrk(library, ": ") != NULL) {
+        /* LD_PRELOAD has no way to quote its separators. */
+        complain("%s: a path with blanks or colons cannot be preloaded; install it elsewhere",
+                 library);
+        free(library);
+        library = NULL;
+    }
+    return library;
+}
+
+static int find_command(const char *command)
+{
+    int result = locate_command(command);
+    if (result == -ENOENT) {
+        complain("%s: command not found; check the name and PATH", command);
+        return EXIT_NOT_FOUND;
+    }
+    if (result < 0) {
+        complain("%s: cannot be executed: %s; check its permissions", command, strerror(-result));
+        return EXIT_NOT_EXECUTABLE;
+    }
+    return -1;
+}
+
+/* The environment that the program is to find. */
+static void set_environment(const struct run *run, const char *library)
+{
+    const char *others = getenv("LD_PRELOAD");
+    bool alone = others == NULL || others[0] == '\0';
+    char *preload = alone ? mem_strdup(library) : mem_printf("%s:%s", library, others);
+    setenv("LD_PRELOAD", preload, 1);
+    free(preload);
+    setenv("STALLTRACE_OUTPUT", run->directory, 1);
+    if (run->quiet)
+        setenv("STALLTRACE_QUIET", "1", 1);
+    if (run->suppressions != NULL) {
+        char *path = absolute(run->suppressions);
+        setenv("STALLTRACE_SUPPRESSIONS", path, 1);
+        free(path);
+    }
+}
+
+static void choose_directory(struct run *run)
+{
+    const char *inherited = getenv("STALLTRACE_OUTPUT");
+    if (run->output == NULL && inherited != NULL && inherited[0] != '\0')
+        run->output = inherited;
+    run->directory = absolute(run->output ? run->output : DEFAULT_OUTPUT);
+    for (size_t len = strlen(run->directory); len > 1 && run->directory[len - 1] == '/'; len--)
+        run->directory[len - 1] = '\0';
+}
+
+/* Everything that can be wrong is found before an earlier recording is moved away. Returns -1 to go
+ * on, or the exit status. */
+static int prepare(struct run *run)
+{
+    if (check_environment() < 0 || load_rules(&run->rules, run->suppressions, false) < 0)
+        return EXIT_ERROR;
+    choose_directory(run);
+    int status = find_command(run->argv[0]);
+    if (status >= 0)
+        return status;
+    char *library = find_library();
+    if (library == NULL)
+        return EXIT_ERROR;
+    int result = outdir_prepare(run->directory);
+    run->recording = result == 0;
+    if (run->recording)
+        set_environment(run, library);
+    free(library);
+    return result == -EEXIST ? EXIT_ERROR : -1;
+}
+
+/* Waits for the program and shows what its traces say meanwhile. Returns its exit status. */
+static int follow(struct launch *launch, struct live *live)
+{
+    enum { FALLBACK_MS = 50 };
+    struct pollfd fds[2] = {{.fd = launch->signal_fd, .events = POLLIN},
+                            {.fd = live ? live_fd(live) : -1, .events = POLLIN}};
+    int timeout = live != NULL && fds[1].fd < 0 ? FALLBACK_MS : -1;
+    for (;;) {
+        int ready = poll(fds, COUNT_OF(fds), timeout);
+        if (ready > 0 && (fds[0].revents & POLLIN)) {
+            int status = launch_handle(launch);
+            if (status >= 0)
+                return status;
+        }
+        if (live != NULL && (ready == 0 || (ready > 0 && (fds[1].revents & POLLIN))))
+            live_read(live, false);
+    }
+}
+
+static int execute(struct run *run, struct model *model)
+{
+    struct launch launch;
+    bool following = run->recording && !run->quiet;
+    bool reading = run->recording && (!run->quiet || run->error_exitcode >= 0);
+    /* Before the program starts, so that no change of its trace goes unnoticed. */
+    struct live *live = reading ? live_start(run->directory, model, following) : NULL;
+    int result = launch_start(&launch, run->argv);
+    int status;
+    /* The program has it; the symboliser must not go to the network while it follows. */
+    unsetenv("DEBUGINFOD_URLS");
+    if (result < 0) {
+        complain("%s: cannot be executed: %s", run->argv[0], strerror(-result));
+        status = result == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+    } else {
+        status = follow(&launch, following ? live : NULL);
+    }
+    if (live != NULL)
+        live_finish(live);
+    if (result == 0 && following)
+        print_summary(model, run->output, run->argv);
+    if (result == 0 && run->error_exitcode >= 0 && model_totals(model).findings > 0)
+        status = run->error_exitcode;
+    return status;
+}
+
 int cmd_run(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
-    return 2;
+    struct run run = {.error_exitcode = -1};
+    int status = parse_options(&run, argc, argv);
+    if (status < 0)
+        status = prepare(&run);
+    if (status < 0) {
+        struct model model;
+        struct symbols *symbols = symbols_new(true, NULL);
+        model_init(&model, symbols, run.rules);
+        status = execute(&run, &model);
+        model_free(&model);
+        symbols_free(symbols);
+    }
+    rules_free(run.rules);
+    free(run.directory);
+    return status;
 }

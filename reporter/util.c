@@ -3,6 +3,7 @@
 #include "util.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,6 +131,10 @@ int write_all(int fd, const char *data, size_t len)
         if (done < 0) {
             if (errno == EINTR)
                 continue;
+            /* The program shares our stderr and may have made it nonblocking (Node does). */
+            struct pollfd writable = {.fd = fd, .events = POLLOUT};
+            if (errno == EAGAIN && poll(&writable, 1, -1) >= 0)
+                continue;
             return -errno;
         }
         data += done;
@@ -170,30 +175,33 @@ bool ends_with(const char *text, const char *suffix)
     return len >= tail && strcmp(text + len - tail, suffix) == 0;
 }
 
-/* Levenshtein distance of short words; long ones are "far" and not looked at. */
+/* How many letters to change, add, drop or swap with their neighbour to get from one word to the
+ * other (optimal string alignment); long words are "far" and not looked at. */
 static size_t edit_distance(const char *a, const char *b)
 {
     enum { LONGEST = 40 };
-    size_t row[LONGEST + 1];
+    size_t d[LONGEST + 1][LONGEST + 1];
     size_t len_a = strlen(a), len_b = strlen(b);
     if (len_a > LONGEST || len_b > LONGEST)
         return LONGEST;
+    for (size_t i = 0; i <= len_a; i++)
+        d[i][0] = i;
     for (size_t j = 0; j <= len_b; j++)
-        row[j] = j;
+        d[0][j] = j;
     for (size_t i = 1; i <= len_a; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
         for (size_t j = 1; j <= len_b; j++) {
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            diagonal = row[j];
-            row[j] = best;
+            size_t best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            if (d[i - 1][j] + 1 < best)
+                best = d[i - 1][j] + 1;
+            if (d[i][j - 1] + 1 < best)
+                best = d[i][j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                d[i - 2][j - 2] + 1 < best)
+                best = d[i - 2][j - 2] + 1;
+            d[i][j] = best;
         }
     }
-    return row[len_b];
+    return d[len_a][len_b];
 }
 
 const char *nearest_name(const char *word, const char *const *candidates)
