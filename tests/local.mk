@@ -1,7 +1,8 @@
 # Unit tests (libcheck), programs to trace, and the end-to-end tests (pytest).
 
 # ---- programs to trace: plain, as anybody's would be ----
-PROGRAM_CFLAGS = -std=gnu11 $(WARN_CFLAGS) -g -O1 -fno-omit-frame-pointer
+# A caller that has been optimised away cannot be found by its line.
+PROGRAM_CFLAGS = -std=gnu11 $(WARN_CFLAGS) -g -fno-optimize-sibling-calls
 TRACED = tests/programs/loop_epoll tests/programs/hazards tests/bench/micro
 if HAVE_LIBUV
 TRACED += tests/programs/loop_uv
@@ -37,26 +38,10 @@ tests_bench_micro_CFLAGS = $(PROGRAM_CFLAGS) -O2 -pthread
 tests_bench_micro_LDFLAGS = -pthread
 
 # ---- unit tests: each of them prints libcheck's line, which scripts/check adds up ----
-UNIT_TESTS =
-if HAVE_CHECK
-UNIT_TESTS += tests/unit/test_python_frames
-endif
+include tests/unit/python.mk
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
-
-tests_unit_test_python_frames_SOURCES = \
-	tests/unit/test_python_frames.c \
-	tests/unit/python_child.c \
-	tests/unit/python_child.h \
-	tests/unit/python_memory.c \
-	tests/unit/python_memory.h \
-	tests/unit/python_own.c \
-	shim/agent/python.c \
-	shim/agent/python_code.c \
-	shim/agent/python_elf.c \
-	shim/agent/python_line.c
-tests_unit_test_python_frames_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_python_frames_LDADD = $(CHECK_LIBS)
 
 # ---- end-to-end ----
 # `make check E2E=tests/e2e/test_run.py` runs a part; E2E=no leaves them out.
@@ -69,7 +54,6 @@ AM_TESTS_ENVIRONMENT = \
 	export PYTHON3 E2E STALLTRACE_BUILD STALLTRACE_SOURCE PYTHONDONTWRITEBYTECODE;
 
 EXTRA_DIST += \
-	tests/unit/python_stack.py \
 	tests/programs/aiohttp_server.py \
 	tests/programs/asyncio_loop.py \
 	tests/programs/asyncio_silent.py \
@@ -79,4 +63,15 @@ EXTRA_DIST += \
 	$(E2E_TESTS)
 E2E_TESTS = \
 	tests/e2e/conftest.py \
-	tests/e2e/harness.py
+	tests/e2e/harness.py \
+	tests/e2e/test_asyncio.py \
+	tests/e2e/test_bad_input.py \
+	tests/e2e/test_check.py \
+	tests/e2e/test_doctor.py \
+	tests/e2e/test_hazards.py \
+	tests/e2e/test_native_loops.py \
+	tests/e2e/test_nginx.py \
+	tests/e2e/test_node.py \
+	tests/e2e/test_redis.py \
+	tests/e2e/test_run.py \
+	tests/e2e/test_servers.py

@@ -51,6 +51,20 @@ def command(*args, timeout=DEADLINE, **options):
                           stderr=subprocess.PIPE, text=True, timeout=timeout, **options)
 
 
+def until(attempt, deadline=DEADLINE):
+    """Repeats what cannot be waited for, until it is true; an OSError is a no."""
+    end = time.monotonic() + deadline
+    while time.monotonic() < end:
+        try:
+            result = attempt()
+            if result:
+                return result
+        except OSError:
+            pass
+        time.sleep(0.005)
+    raise AssertionError(f"not true after {deadline} s: {attempt}")
+
+
 class Traces:
     """A directory of traces, and what the reporter says about it."""
 
@@ -168,13 +182,10 @@ class Running(Traces):
 
     def record(self, kind, deadline=DEADLINE, **members):
         """Waits for a record of the trace, while the program runs."""
-        end = time.monotonic() + deadline
-        while time.monotonic() < end:
-            for record in self.records(kind):
-                if all(record.get(k) == v for k, v in members.items()):
-                    return record
-            time.sleep(0.005)  # a poll with a deadline: files cannot be waited for
-        raise AssertionError(f"no {kind} record {members} in {deadline} s")
+        def attempt():
+            return next((r for r in self.records(kind)
+                         if all(r.get(k) == v for k, v in members.items())), None)
+        return until(attempt, deadline)
 
     def wait(self, timeout=60):
         try:
@@ -214,5 +225,5 @@ class Running(Traces):
     def err(self):
         return b"".join(self._chunks["stderr"]).decode(errors="replace")
 
-    def __str__(self):
+    def __repr__(self):
         return f"{' '.join(self.argv)}: exit {self.exit}\nstdout: {self.out[-2000:]}\nstderr: {self.err[-2000:]}"

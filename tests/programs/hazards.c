@@ -225,7 +225,7 @@ static void descriptors(void)
     turn();
     stall();
     turn();
-    MUST(open_descriptors() == before + 5);
+    MUST(open_descriptors() - before == 5);
     MUST((fd = dup(0)) == epfd + 1);
     close(fd);
 }

@@ -345,10 +345,10 @@ int main(int argc, char **argv)
     }
     open_loop();
     turn(TICKS, scenario);
+    close(epfd);
     if (worker) {
         pthread_join(worker, NULL);
     }
-    close(epfd);
     if (strcmp(name, "after") == 0) {
         pause_ms(STALL_MS); /* no loop any more */
     }
