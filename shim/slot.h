@@ -218,6 +218,9 @@ struct st_shared {
     uint64_t kept_dev, kept_ino;
     int (*keep_file)(void); /* set by stalltrace_agent_init */
 
+    uint32_t argv_len;
+    char argv[2048]; /* the command line, each argument with its NUL */
+
     struct st_py_layout py; /* version 0: no Python */
     uint64_t last_looked;
 };

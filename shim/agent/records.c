@@ -35,11 +35,11 @@ static size_t read_file(const char *path, char *buf, size_t size)
 
 static void add_arguments(void)
 {
-    char args[4096];
-    size_t n = read_file("/proc/self/cmdline", args, sizeof(args));
+    const char *args = st_shared->argv;
+    size_t n = st_shared->argv_len;
     js_open("argv", '[');
-    for (size_t i = 0; i < n; i += strlen(args + i) + 1)
-        js_string(NULL, args + i);
+    for (size_t i = 0; i < n; i += strnlen(args + i, n - i) + 1)
+        js_string_n(NULL, args + i, strnlen(args + i, n - i));
     js_close(']');
 }
 

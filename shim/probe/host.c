@@ -235,10 +235,6 @@ static void set_ticks(void)
     st_fast_ticks[ST_FD] = least;
 }
 
-static void before_fork(void);
-static void after_fork_in_parent(void);
-static void after_fork_in_child(void);
-
 /* Once a process, before the first agent. */
 static int prepare(void)
 {
@@ -255,7 +251,7 @@ static int prepare(void)
     st_shared.call_count = ST_CALL_COUNT;
     st_shared.settings = &st_settings;
     st_shared.tsc = st_tsc;
-    return -pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    return 0;
 }
 
 static void set_state(int error)
@@ -436,8 +432,10 @@ static void after_fork_in_child(void)
     atomic_store(&st_agent_wanted, false);
     st_shared.forked = true;
     drop_kept();
-    st_loops_child();
-    st_capture_child();
+    if (st_shared.abi) { /* an agent has run, so there may be loops */
+        st_loops_child();
+        st_capture_child();
+    }
     unlock();
     errno = error;
 }
@@ -445,15 +443,32 @@ static void after_fork_in_child(void)
 /* ---- start-up and exit
  * ----------------------------------------------------------------------------------------- */
 
-__attribute__((constructor)) static void start(void)
+/* The command line as it was: some programs write their status over it. */
+static void save_arguments(int argc, char **argv)
+{
+    size_t n = 0;
+    for (int i = 0; i < argc && argv && argv[i]; i++)
+        for (const char *p = argv[i]; n < sizeof(st_shared.argv); p++) {
+            st_shared.argv[n++] = *p;
+            if (!*p)
+                break;
+        }
+    st_shared.argv_len = (uint32_t)n;
+}
+
+/* glibc hands constructors what it hands to main. */
+__attribute__((constructor)) static void start(int argc, char **argv)
 {
     int error = errno;
     own_pid = (pid_t)ST_RAW(SYS_getpid, 0, 0, 0, 0);
     st_shared.kept_fd = -1;
+    save_arguments(argc, argv);
     st_clock_init();
     st_settings_read();
     st_loops_init();
     st_capture_init();
+    /* here, not with the first loop: a master without one forks workers that have one */
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     st_poll_watch = st_loops & (ST_LOOPS_AUTO | ST_LOOPS_POLL) ? 1 : 0;
     st_poll_all = st_loops & ST_LOOPS_POLL;
     if (st_loops & ST_LOOPS_MAIN)
