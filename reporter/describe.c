@@ -2,13 +2,8 @@
 #define _GNU_SOURCE
 #include "describe.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 void describe_duration(struct strbuf *out, uint64_t ns)
 {
@@ -107,35 +102,4 @@ void describe_finding(struct strbuf *out, const struct finding *finding)
         sb_add(out, "  at ");
         describe_frame(out, &view->frames[view->culprit]);
     }
-}
-
-bool source_line(struct strbuf *out, const char *file, int line)
-{
-    /* A path out of a trace may be anything: only a regular file of a sensible size is opened. */
-    enum { LARGEST = 16 << 20 };
-    struct stat st;
-    int fd = line > 0 && file[0] == '/' ? open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-    if (fd < 0)
-        return false;
-    FILE *stream = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= LARGEST
-                       ? fdopen(fd, "r")
-                       : NULL;
-    if (stream == NULL) {
-        close(fd);
-        return false;
-    }
-    char *text = NULL;
-    size_t cap = 0;
-    ssize_t len = 0;
-    for (int i = 0; i < line && len >= 0; i++)
-        len = getline(&text, &cap, stream);
-    if (len >= 0) {
-        while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
-            len--;
-        text[len] = '\0';
-        sb_add_clean(out, text);
-    }
-    free(text);
-    fclose(stream);
-    return len >= 0;
 }

@@ -17,8 +17,4 @@ void describe_frame(struct strbuf *out, const struct frame *frame);
 /* A number with its noun: `1 finding`, `3 findings`. */
 void describe_count(struct strbuf *out, uint64_t count, const char *noun);
 
-/* Line `line` of `file` without its newline and the blanks around it, or false where it cannot be
- * read. `*indent` is how many columns of blanks were taken off in front, where asked for. */
-bool source_line(struct strbuf *out, const char *file, int line);
-
 #endif

@@ -8,6 +8,8 @@ libreporter_la_SOURCES = \
 	reporter/describe.c \
 	reporter/describe.h \
 	reporter/doctor.c \
+	reporter/excerpt.c \
+	reporter/excerpt.h \
 	reporter/fingerprint.c \
 	reporter/format_json.c \
 	reporter/format_text.c \
@@ -58,3 +60,6 @@ libreporter_la_LIBADD = $(ELFUTILS_LIBS) $(JSON_C_LIBS) $(IBERTY_LIBS)
 bin_PROGRAMS += stalltrace
 stalltrace_SOURCES = reporter/main.c
 stalltrace_LDADD = libreporter.la
+
+dist_man_MANS += doc/stalltrace.1
+dist_pkgdata_DATA += reporter/report.schema.json

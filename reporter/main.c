@@ -96,8 +96,10 @@ static int dispatch(int argc, char **argv)
             {"help", 0, NULL, 'h'}, {"version", 0, NULL, 'V'}, {0}};
         const char *const names[] = {none[0].name, none[1].name, NULL};
         const char *near = nearest_name(word + strspn(word, "-"), names);
-        complain("unknown option %s; %s%s", word,
-                 near ? "did you mean --" : "see `stalltrace --help", near ? near : "`");
+        if (near != NULL)
+            complain("unknown option %s; did you mean --%s?", word, near);
+        else
+            complain("unknown option %s; `stalltrace --help` lists them", word);
         return EXIT_ERROR;
     }
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
