@@ -188,7 +188,7 @@ void find_culprit(struct stack_view *view, const char *exe)
     bool outside = false;
     for (size_t i = 0; i < view->count; i++) {
         struct frame *frame = &view->frames[i];
-        frame->origin = origin_of(frame, exe);
+        frame->origin = i == 0 && view->begins_with_call ? ORIGIN_LIBC : origin_of(frame, exe);
         frame->outside_loop = outside;
         outside = outside || runs_a_loop(frame);
     }

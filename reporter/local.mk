@@ -63,3 +63,36 @@ stalltrace_LDADD = libreporter.la
 
 dist_man_MANS += doc/stalltrace.1
 dist_pkgdata_DATA += reporter/report.schema.json
+
+# Unit tests. reporter_trace.c brings a symboliser of its own, which takes the place of the real
+# one: the library's objects are only linked where something is missing.
+if HAVE_CHECK
+REPORTER_TESTS = \
+	tests/unit/test_reporter_findings \
+	tests/unit/test_reporter_reader \
+	tests/unit/test_reporter_settings \
+	tests/unit/test_reporter_symbols \
+	tests/unit/test_reporter_text
+check_PROGRAMS += $(REPORTER_TESTS)
+TESTS += $(REPORTER_TESTS)
+endif
+REPORTER_TEST_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+REPORTER_TEST_LIBS = libreporter.la $(CHECK_LIBS)
+REPORTER_TEST_TRACE = tests/unit/reporter_trace.c tests/unit/reporter_trace.h
+EXTRA_DIST += tests/unit/data/asyncio.jsonl
+
+tests_unit_test_reporter_findings_SOURCES = tests/unit/test_reporter_findings.c $(REPORTER_TEST_TRACE)
+tests_unit_test_reporter_findings_CFLAGS = $(REPORTER_TEST_CFLAGS)
+tests_unit_test_reporter_findings_LDADD = $(REPORTER_TEST_LIBS)
+tests_unit_test_reporter_reader_SOURCES = tests/unit/test_reporter_reader.c $(REPORTER_TEST_TRACE)
+tests_unit_test_reporter_reader_CFLAGS = $(REPORTER_TEST_CFLAGS)
+tests_unit_test_reporter_reader_LDADD = $(REPORTER_TEST_LIBS)
+tests_unit_test_reporter_settings_SOURCES = tests/unit/test_reporter_settings.c
+tests_unit_test_reporter_settings_CFLAGS = $(REPORTER_TEST_CFLAGS)
+tests_unit_test_reporter_settings_LDADD = $(REPORTER_TEST_LIBS)
+tests_unit_test_reporter_symbols_SOURCES = tests/unit/test_reporter_symbols.c
+tests_unit_test_reporter_symbols_CFLAGS = $(REPORTER_TEST_CFLAGS) -g
+tests_unit_test_reporter_symbols_LDADD = $(REPORTER_TEST_LIBS)
+tests_unit_test_reporter_text_SOURCES = tests/unit/test_reporter_text.c
+tests_unit_test_reporter_text_CFLAGS = $(REPORTER_TEST_CFLAGS)
+tests_unit_test_reporter_text_LDADD = $(REPORTER_TEST_LIBS)

@@ -168,11 +168,12 @@ static void name_call(struct stack_view *view, const char *call)
 {
     if (view->count == 0) {
         add_frame(view)->function = call;
+    } else if (view->frames[0].lang != LANG_PYTHON) {
+        view->frames[0].function = call;
+    } else {
         return;
     }
-    struct frame *first = &view->frames[0];
-    if (first->lang != LANG_PYTHON)
-        first->function = call;
+    view->begins_with_call = true;
 }
 
 struct stack_view *stack_view_new(struct symbols *symbols, const struct stack *stack,

@@ -37,6 +37,7 @@ struct stack_view {
     ptrdiff_t culprit; /* index, or -1 where there are no frames */
     const char *task;
     bool truncated;
+    bool begins_with_call; /* the first frame is the blocking function */
 };
 
 /* Merges a stack (merge.c). `call` names the first frame of a blocking call, NULL for an iteration;

@@ -1,0 +1,121 @@
+/* Text for people and machines: JSON with repaired UTF-8, durations, names for functions, hints. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "describe.h"
+#include "json_writer.h"
+#include "symbols.h"
+
+static void assert_quoted(const char *text, const char *expected)
+{
+    struct strbuf out = {0};
+    json_quote(&out, text);
+    ck_assert_str_eq(out.data, expected);
+    sb_free(&out);
+}
+
+START_TEST(json_strings_are_valid_utf8)
+{
+    assert_quoted("a\"b\\c\n\x01", "\"a\\\"b\\\\c\\n\\u0001\"");
+    assert_quoted("gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80", "\"gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80\"");
+    assert_quoted("x\xff", "\"x\xef\xbf\xbd\"");
+    assert_quoted("\xc3", "\"\xef\xbf\xbd\"");
+    assert_quoted("\xc0\xaf", "\"\xef\xbf\xbd\xef\xbf\xbd\"");
+    assert_quoted("\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
+    assert_quoted("\xf0\x9f\x98", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
+}
+END_TEST
+
+START_TEST(json_nests)
+{
+    struct strbuf out = {0};
+    struct json_writer w = {.out = &out};
+    json_begin_object(&w);
+    json_key(&w, "a");
+    json_begin_array(&w);
+    json_int(&w, -1);
+    json_ms(&w, 1234567);
+    json_null(&w);
+    json_end_array(&w);
+    json_key(&w, "b");
+    json_begin_object(&w);
+    json_end_object(&w);
+    json_end_object(&w);
+    ck_assert_str_eq(out.data,
+                     "{\n  \"a\": [\n    -1,\n    1.235,\n    null\n  ],\n  \"b\": {}\n}");
+    sb_free(&out);
+}
+END_TEST
+
+START_TEST(durations_are_short)
+{
+    static const struct {
+        uint64_t ns;
+        const char *text;
+    } cases[] = {{999, "999 ns"},       {850000, "850 µs"},     {12345678, "12.3 ms"},
+                 {312400000, "312 ms"}, {1250000000, "1.25 s"}, {125000000000, "2 min 5 s"}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct strbuf out = {0};
+        describe_duration(&out, cases[i].ns);
+        ck_assert_str_eq(out.data, cases[i].text);
+        sb_free(&out);
+    }
+}
+END_TEST
+
+START_TEST(function_names_are_readable_and_stable)
+{
+    static const char *const cases[][2] = {
+        {"read", "read"},
+        {"main.cold", "main"},
+        {"parse.constprop.0.isra.0", "parse"},
+        {"read@@GLIBC_2.2.5", "read"},
+        {"_ZN4shop2Db5queryIiEEvT_", "shop::Db::query<int>"},
+        {"_ZN3app7handler17h0123456789abcdefE", "app::handler"},
+        {"_RNvCs1234_7mycrate3foo", "mycrate::foo"},
+        {"_ZN4shop2Db2goEv.part.0", "shop::Db::go"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        ck_assert_str_eq(function_name(cases[i][0]), cases[i][1]);
+}
+END_TEST
+
+START_TEST(hints_are_near_or_absent)
+{
+    const char *const names[] = {"run", "report", "check", "doctor", NULL};
+    ck_assert_str_eq(nearest_name("reprot", names), "report");
+    ck_assert_str_eq(nearest_name("rnu", names), "run");
+    ck_assert_str_eq(nearest_name("chek", names), "check");
+    ck_assert_ptr_null(nearest_name("x", names));
+    ck_assert_ptr_null(nearest_name("python3", names));
+}
+END_TEST
+
+START_TEST(terminals_get_no_control_characters)
+{
+    struct strbuf out = {0};
+    sb_add_clean(&out, "a\033[2Jb\xc2\x9b"
+                       "c\x7f\xc3\xbc");
+    ck_assert_str_eq(out.data, "a?[2Jb?c?\xc3\xbc");
+    sb_free(&out);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("reporter: text");
+    TCase *tcase = tcase_create("text");
+    tcase_add_test(tcase, json_strings_are_valid_utf8);
+    tcase_add_test(tcase, json_nests);
+    tcase_add_test(tcase, durations_are_short);
+    tcase_add_test(tcase, function_names_are_readable_and_stable);
+    tcase_add_test(tcase, hints_are_near_or_absent);
+    tcase_add_test(tcase, terminals_get_no_control_characters);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed > 0;
+}
