@@ -1,0 +1,18 @@
+# The self-test: calls every function of calls.def by its exact name. Plain C without
+# _FORTIFY_SOURCE: each variant is called because its row says so, never by accident.
+pkglibexec_PROGRAMS += stalltrace-selftest
+stalltrace_selftest_SOURCES = \
+	shim/probe/calls.def \
+	shim/selftest/file.c \
+	shim/selftest/fixtures.c \
+	shim/selftest/main.c \
+	shim/selftest/rows.c \
+	shim/selftest/selftest.h \
+	shim/selftest/sleep.c \
+	shim/selftest/trial.c \
+	shim/selftest/trial.h
+stalltrace_selftest_CFLAGS = -std=gnu11 -D_GNU_SOURCE -U_FORTIFY_SOURCE $(WARN_CFLAGS) -O1 -g \
+	-fno-builtin -fexceptions
+stalltrace_selftest_CPPFLAGS = $(AM_CPPFLAGS) -DSELFTEST_ALLOW_MISSING
+stalltrace_selftest_LDFLAGS = -pthread -Wl,-z,lazy
+stalltrace_selftest_LDADD = -ldl
