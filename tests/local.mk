@@ -3,7 +3,7 @@
 # ---- programs to trace: plain, as anybody's would be ----
 # A caller that has been optimised away cannot be found by its line.
 PROGRAM_CFLAGS = -std=gnu11 $(WARN_CFLAGS) -g -fno-optimize-sibling-calls
-TRACED = tests/programs/loop_epoll tests/programs/hazards tests/bench/micro
+TRACED = tests/programs/loop_epoll tests/programs/homes tests/programs/hazards tests/bench/micro
 if HAVE_LIBUV
 TRACED += tests/programs/loop_uv
 endif
@@ -22,6 +22,8 @@ tests_programs_loop_epoll_CFLAGS = $(PROGRAM_CFLAGS) -pthread
 tests_programs_loop_epoll_LDFLAGS = -pthread
 tests_programs_hazards_CFLAGS = $(PROGRAM_CFLAGS) -pthread
 tests_programs_hazards_LDFLAGS = -pthread
+tests_programs_homes_CFLAGS = $(PROGRAM_CFLAGS) -pthread
+tests_programs_homes_LDFLAGS = -pthread
 tests_programs_loop_uv_CFLAGS = $(PROGRAM_CFLAGS) $(LIBUV_CFLAGS)
 tests_programs_loop_uv_LDFLAGS = -pthread
 tests_programs_loop_uv_LDADD = $(LIBUV_LIBS)
@@ -58,6 +60,7 @@ EXTRA_DIST += \
 	tests/programs/asyncio_loop.py \
 	tests/programs/asyncio_silent.py \
 	tests/programs/node_loop.js \
+	tests/programs/symbols.cc \
 	tests/programs/uvicorn_server.py \
 	tests/programs/uvloop_loop.py \
 	$(E2E_TESTS)
@@ -69,9 +72,11 @@ E2E_TESTS = \
 	tests/e2e/test_check.py \
 	tests/e2e/test_doctor.py \
 	tests/e2e/test_hazards.py \
+	tests/e2e/test_loops.py \
 	tests/e2e/test_native_loops.py \
 	tests/e2e/test_nginx.py \
 	tests/e2e/test_node.py \
 	tests/e2e/test_redis.py \
 	tests/e2e/test_run.py \
-	tests/e2e/test_servers.py
+	tests/e2e/test_servers.py \
+	tests/e2e/test_symbols.py

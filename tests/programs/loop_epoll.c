@@ -228,6 +228,13 @@ static void under(void)
     pause_ms(2);
 }
 
+static void sleeps_often(void)
+{
+    for (int i = 0; i < 100; i++) {
+        pause_ms(12);
+    }
+}
+
 static void *sleep_as_worker(void *unused)
 {
     pause_ms(STALL_MS);
@@ -324,6 +331,7 @@ static const struct {
     {"dns", looks_up},
     {"after", nothing},
     {"before", nothing},
+    {"many", sleeps_often},
 };
 
 int main(int argc, char **argv)

@@ -1,0 +1,118 @@
+"""When is a thread a loop thread? Every kind of home wait, the API, and what is interposed."""
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import harness
+from harness import CALM
+
+EPOLLS = ["epoll_wait", "epoll_pwait", "epoll_pwait2", "syscall"]
+POLLS = ["poll", "ppoll", "select", "pselect"]
+HOMES = {"ppoll": "poll", "pselect": "select", **{name: "epoll" for name in EPOLLS}}
+
+
+@pytest.mark.parametrize("wait", EPOLLS + POLLS)
+def test_home_wait_of_the_main_thread(run, program, wait):
+    traced = run(program("homes"), wait)
+    assert traced.exit == 0, traced
+    traced.only_at("nanosleep", "homes.c")
+    loop, = traced.report()["processes"][0]["loops"]
+    assert loop["home"] == HOMES.get(wait, wait)
+
+
+@pytest.mark.parametrize("wait", EPOLLS + POLLS)
+def test_home_wait_is_no_finding(run, program, wait):
+    traced = run(program("homes"), wait, "clean", options=[*CALM])
+    assert traced.exit == 0, traced
+    traced.assert_clean()
+
+
+@pytest.mark.parametrize("wait", EPOLLS)
+def test_epoll_in_any_thread(run, program, wait):
+    traced = run(program("homes"), wait, "thread")
+    finding = traced.only_at("nanosleep", "homes.c")
+    assert finding["loop"]["tid"] != finding["loop"]["pid"]
+
+
+@pytest.mark.parametrize("wait", POLLS)
+def test_poll_in_another_thread_only_where_asked_for(run, program, wait):
+    traced = run(program("homes"), wait, "thread")
+    assert traced.findings == []
+    assert traced.check() == 3
+    traced = run(program("homes"), wait, "thread", options=["--loops", "poll"])
+    traced.find_at("nanosleep", "homes.c")
+
+
+def test_loop_by_the_name_of_its_thread(run, program):
+    traced = run(program("homes"), "poll", "thread", options=["--loops", "name=loop*"])
+    finding = traced.find_at("nanosleep", "homes.c")
+    assert finding["loop"]["name"] == "looper"
+    traced = run(program("homes"), "epoll_wait", options=["--loops", "name=other"])
+    assert traced.findings == []
+
+
+def test_api(run, program):
+    """A loop that says so itself; after its end the thread may sleep again."""
+    for options in ([], ["--loops", "api"]):
+        traced = run(program("homes"), "api", options=options)
+        finding = traced.only_at("nanosleep", "homes.c")
+        assert finding["count"] == 1
+        assert finding["loop"]["name"] == "mine"
+
+
+def test_allowed_block(run, program):
+    traced = run(program("homes"), "epoll_wait", "allowed")
+    assert [f for f in traced.findings if f["kind"] == "call"] == []
+
+
+def test_api_costs_nothing_without_us(program):
+    result = subprocess.run([program("homes"), "api", "allowed"], check=False)
+    assert result.returncode == 0
+
+
+def test_every_row_of_the_table_is_exported():
+    """calls.def is the single source: whatever stands there is interposed."""
+    if not shutil.which("nm"):
+        pytest.skip("nm is missing")
+    table = (harness.SOURCE / "shim" / "probe" / "calls.def").read_text()
+    table = re.sub(r"/\*.*?\*/", "", table, flags=re.S)
+    rows = set(re.findall(r"^(?:CALL|BODY|ALIAS)\w*\(\s*(\w+)\s*,", table, flags=re.M))
+    assert len(rows) > 50
+    symbols = subprocess.run(["nm", "-D", "--defined-only", harness.PRELOAD], check=True,
+                             stdout=subprocess.PIPE, text=True).stdout
+    exported = {line.split()[2].split("@")[0] for line in symbols.splitlines()}
+    assert rows - exported == set()
+    extra = {name for name in exported - rows if not name.startswith(("stalltrace_", "GLIBC_", "ST_"))}
+    assert not {name for name in extra if name.startswith(("st_", "ST"))}, "internal names are visible"
+
+
+EXPECTED_CALLS = """
+sleep usleep nanosleep clock_nanosleep poll ppoll select pselect epoll_wait epoll_pwait
+epoll_pwait2 connect accept accept4 recv recvfrom recvmsg send sendto sendmsg read write readv
+writev pread pwrite open openat fsync fdatasync flock getaddrinfo getnameinfo gethostbyname
+gethostbyname2 gethostbyname_r gethostbyname2_r pthread_mutex_lock pthread_cond_wait
+pthread_cond_timedwait pthread_join sem_wait wait waitpid waitid system syscall close
+pthread_setname_np __read_chk __recv_chk __recvfrom_chk __poll_chk __ppoll_chk __pread_chk
+__pread64_chk __open_2 __open64_2 __openat_2 __openat64_2 open64 openat64 pread64 pwrite64
+"""
+
+
+def test_what_must_be_interposed():
+    if not shutil.which("nm"):
+        pytest.skip("nm is missing")
+    symbols = subprocess.run(["nm", "-D", "--defined-only", harness.PRELOAD], check=True,
+                             stdout=subprocess.PIPE, text=True).stdout
+    exported = {line.split()[2].split("@")[0] for line in symbols.splitlines()}
+    assert set(EXPECTED_CALLS.split()) - exported == set()
+
+
+def test_no_stall_is_missed(run, program):
+    """A hundred calls just over the threshold: the watcher sees some, their own end the rest."""
+    traced = run(program("loop_epoll"), "many", options=["--iteration-threshold", "10s"])
+    assert traced.exit == 0, traced
+    calls = [f for f in traced.findings if f["kind"] == "call"]
+    assert sum(f["count"] for f in calls) + traced.report()["dropped"]["stalls"] == 100, traced.describe()
+    assert len(calls) == 1
+    assert sum(f["total_ms"] for f in calls) >= 1200

@@ -1,0 +1,156 @@
+/* Loops of every kind that is recognised: the first argument says how the loop waits. Each turns 12
+ * times, sleeps for 100 ms in the line that is marked STALL, and turns once more. */
+#define _GNU_SOURCE
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/select.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "stalltrace.h"
+
+static int ready, other, epfd;
+static bool threaded, allowed, no_stall;
+static void (*wait_once)(void);
+
+static void wait_epoll(void)
+{
+    struct epoll_event event;
+    epoll_wait(epfd, &event, 1, -1);
+}
+
+static void wait_epoll_pwait(void)
+{
+    struct epoll_event event;
+    epoll_pwait(epfd, &event, 1, -1, NULL);
+}
+
+static void wait_epoll_pwait2(void)
+{
+    struct epoll_event event;
+    struct timespec second = {1, 0};
+    epoll_pwait2(epfd, &event, 1, &second, NULL);
+}
+
+static void wait_syscall(void)
+{
+    struct epoll_event event;
+    syscall(SYS_epoll_wait, epfd, &event, 1, -1);
+}
+
+static void wait_poll(void)
+{
+    struct pollfd fds[] = {{ready, POLLIN, 0}, {other, POLLIN, 0}};
+    poll(fds, 2, -1);
+}
+
+static void wait_ppoll(void)
+{
+    struct pollfd fds[] = {{ready, POLLIN, 0}, {other, POLLIN, 0}};
+    ppoll(fds, 2, NULL, NULL);
+}
+
+static void wait_select(void)
+{
+    fd_set in;
+    FD_ZERO(&in);
+    FD_SET(ready, &in);
+    FD_SET(other, &in);
+    select((ready > other ? ready : other) + 1, &in, NULL, NULL, NULL);
+}
+
+static void wait_pselect(void)
+{
+    fd_set in;
+    FD_ZERO(&in);
+    FD_SET(ready, &in);
+    FD_SET(other, &in);
+    pselect((ready > other ? ready : other) + 1, &in, NULL, NULL, NULL, NULL);
+}
+
+/* An own loop that waits for nothing that could be recognised. */
+static void wait_own(void)
+{
+    sched_yield();
+}
+
+static void *loop(void *unused)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    struct timespec t = {0, 100 * 1000000};
+    epfd = epoll_create1(EPOLL_CLOEXEC);
+    epoll_ctl(epfd, EPOLL_CTL_ADD, ready, &event);
+    if (wait_once == wait_own) {
+        STALLTRACE_LOOP_BEGIN("mine");
+    }
+    for (int i = 0; i < 12; i++) {
+        wait_once();
+    }
+    if (allowed) {
+        STALLTRACE_ALLOW_BEGIN("a test");
+    }
+    if (!no_stall) {
+        nanosleep(&t, NULL); /* STALL */
+    }
+    if (allowed) {
+        STALLTRACE_ALLOW_END();
+    }
+    wait_once();
+    if (wait_once == wait_own) {
+        STALLTRACE_LOOP_END();
+        nanosleep(&t, NULL);
+    }
+    close(epfd);
+    return unused;
+}
+
+static const struct {
+    const char *name;
+    void (*wait)(void);
+} waits[] = {
+    {"epoll_wait", wait_epoll},
+    {"epoll_pwait", wait_epoll_pwait},
+    {"epoll_pwait2", wait_epoll_pwait2},
+    {"syscall", wait_syscall},
+    {"poll", wait_poll},
+    {"ppoll", wait_ppoll},
+    {"select", wait_select},
+    {"pselect", wait_pselect},
+    {"api", wait_own},
+};
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; argc > 1 && i < sizeof(waits) / sizeof(waits[0]); i++) {
+        if (strcmp(waits[i].name, argv[1]) == 0) {
+            wait_once = waits[i].wait;
+        }
+    }
+    for (int i = 2; i < argc; i++) {
+        threaded |= strcmp(argv[i], "thread") == 0;
+        allowed |= strcmp(argv[i], "allowed") == 0;
+        no_stall |= strcmp(argv[i], "clean") == 0;
+    }
+    if (!wait_once) {
+        return 2;
+    }
+    ready = eventfd(1, EFD_CLOEXEC);
+    other = eventfd(0, EFD_CLOEXEC);
+    if (threaded) {
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, loop, NULL) != 0) {
+            return 3;
+        }
+        pthread_setname_np(thread, "looper");
+        return pthread_join(thread, NULL);
+    }
+    loop(NULL);
+    return 0;
+}
