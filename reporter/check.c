@@ -73,9 +73,10 @@ static int verdict(const struct loaded *loaded, bool show_suppressed)
 {
     const struct model *model = &loaded->model;
     struct model_totals totals = model_totals(model);
-    if (totals.findings == 0 && loaded->missing > 0) {
-        printf("stalltrace: nothing was recorded: no such directory; was the program started with "
-               "`stalltrace run`?\n");
+    if (totals.findings == 0 && loaded->missing != NULL) {
+        printf("stalltrace: nothing was recorded: %s does not exist; was the program started with "
+               "`stalltrace run`?\n",
+               loaded->missing);
         return EXIT_NOTHING;
     }
     if (totals.findings == 0 && totals.loops == 0) {

@@ -87,8 +87,12 @@ static enum frame_origin native_origin(const struct frame *frame, const char *ex
         return ORIGIN_LIBC;
     if (is_libc(frame->module))
         return ORIGIN_LIBC;
-    if (is_runtime(frame->module))
-        return ORIGIN_RUNTIME;
+    if (is_runtime(frame->module)) {
+        /* Node's own operating system layer says less than what called it. */
+        static const char *const layers[] = {"uv_", "v8::base::"};
+        bool is_layer = frame->function != NULL && HAS_PREFIX(frame->function, layers);
+        return is_layer ? ORIGIN_LIBC : ORIGIN_RUNTIME;
+    }
     if (exe != NULL && strcmp(frame->module_path, exe) == 0)
         return ORIGIN_USER;
     if (is_packages(frame->module_path))
@@ -185,12 +189,16 @@ static ptrdiff_t choose(const struct stack_view *view)
 
 void find_culprit(struct stack_view *view, const char *exe)
 {
-    bool outside = false;
+    /* The outermost: a loop inside a loop (Node's execSync) is itself called by the user's code. */
+    size_t loop_at = view->count;
+    for (size_t i = 0; i < view->count; i++) {
+        if (runs_a_loop(&view->frames[i]))
+            loop_at = i;
+    }
     for (size_t i = 0; i < view->count; i++) {
         struct frame *frame = &view->frames[i];
         frame->origin = i == 0 && view->begins_with_call ? ORIGIN_LIBC : origin_of(frame, exe);
-        frame->outside_loop = outside;
-        outside = outside || runs_a_loop(frame);
+        frame->outside_loop = i > loop_at;
     }
     view->culprit = choose(view);
 }

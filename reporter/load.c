@@ -48,7 +48,6 @@ static int load_file(struct loaded *loaded, const char *path, char **problem)
         *problem = mem_printf("cannot be read: %s", strerror(-result));
         return result;
     }
-    loaded->files++;
     struct trace_sink sink = model_sink(&loaded->model);
     result = trace_read(trace, &sink);
     if (result < 0) {
@@ -123,7 +122,7 @@ static int load_argument(struct loaded *loaded, const char *path)
     int result;
     if (stat(path, &st) != 0) {
         if (errno == ENOENT || errno == ENOTDIR) {
-            loaded->missing++;
+            loaded->missing = loaded->missing ? loaded->missing : path;
             return 0;
         }
         result = -errno;

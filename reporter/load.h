@@ -15,8 +15,7 @@ struct loaded {
     struct model model;
     struct symbols *symbols;
     struct rules *rules;
-    size_t missing; /* arguments that do not exist */
-    size_t files;   /* files that were read, traces or not */
+    const char *missing; /* the first argument that does not exist, or NULL */
 };
 
 /* Reads the traces: files, or directories of them; without arguments the default directory.

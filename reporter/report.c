@@ -158,9 +158,9 @@ int cmd_report(int argc, char **argv)
         return status;
     struct loaded loaded;
     int result = load(&loaded, argv + optind, argc - optind, &settings.load_options);
-    if (result == 0 && loaded.missing > 0) {
-        complain("report: no such file or directory: %s; record one with `stalltrace run`",
-                 argc > optind ? "see the arguments" : DEFAULT_OUTPUT);
+    if (result == 0 && loaded.missing != NULL) {
+        complain("%s: no such file or directory; record one with `stalltrace run -- COMMAND`",
+                 loaded.missing);
         result = -ENOENT;
     }
     status = result < 0 ? EXIT_ERROR : write_report(&settings, &loaded.model);

@@ -75,6 +75,7 @@ struct run {
     char **argv;        /* of the program */
     char *directory;    /* absolute */
     bool recording;
+    bool nested; /* inside another run, into its directory */
     struct rules *rules;
 };
 
@@ -199,9 +200,11 @@ static void set_environment(const struct run *run, const char *library)
 {
     const char *others = getenv("LD_PRELOAD");
     bool alone = others == NULL || others[0] == '\0';
-    char *preload = alone ? mem_strdup(library) : mem_printf("%s:%s", library, others);
-    setenv("LD_PRELOAD", preload, 1);
-    free(preload);
+    if (alone || strstr(others, library) == NULL) {
+        char *preload = alone ? mem_strdup(library) : mem_printf("%s:%s", library, others);
+        setenv("LD_PRELOAD", preload, 1);
+        free(preload);
+    }
     setenv("STALLTRACE_OUTPUT", run->directory, 1);
     if (run->quiet)
         setenv("STALLTRACE_QUIET", "1", 1);
@@ -214,9 +217,12 @@ static void set_environment(const struct run *run, const char *library)
 
 static void choose_directory(struct run *run)
 {
-    const char *inherited = getenv("STALLTRACE_OUTPUT");
-    if (run->output == NULL && inherited != NULL && inherited[0] != '\0')
+    const char *inherited = getenv("STALLTRACE_OUTPUT"), *preload = getenv("LD_PRELOAD");
+    if (run->output == NULL && inherited != NULL && inherited[0] != '\0') {
         run->output = inherited;
+        /* The outer run is writing there: nothing is to be moved away, and it shows the lines. */
+        run->nested = preload != NULL && strstr(preload, "libstalltrace.so") != NULL;
+    }
     run->directory = absolute(run->output ? run->output : DEFAULT_OUTPUT);
     for (size_t len = strlen(run->directory); len > 1 && run->directory[len - 1] == '/'; len--)
         run->directory[len - 1] = '\0';
@@ -228,6 +234,9 @@ static int prepare(struct run *run)
 {
     if (check_environment() < 0 || load_rules(&run->rules, run->suppressions, false) < 0)
         return EXIT_ERROR;
+    const char *quiet = getenv("STALLTRACE_QUIET");
+    if (quiet != NULL && quiet[0] != '\0' && strcmp(quiet, "0") != 0)
+        run->quiet = true;
     choose_directory(run);
     int status = find_command(run->argv[0]);
     if (status >= 0)
@@ -235,7 +244,7 @@ static int prepare(struct run *run)
     char *library = find_library();
     if (library == NULL)
         return EXIT_ERROR;
-    int result = outdir_prepare(run->directory);
+    int result = run->nested ? 0 : outdir_prepare(run->directory);
     run->recording = result == 0;
     if (run->recording)
         set_environment(run, library);
@@ -265,8 +274,8 @@ static int follow(struct launch *launch, struct live *live)
 static int execute(struct run *run, struct model *model)
 {
     struct launch launch;
-    bool following = run->recording && !run->quiet;
-    bool reading = run->recording && (!run->quiet || run->error_exitcode >= 0);
+    bool following = run->recording && !run->quiet && !run->nested;
+    bool reading = following || (run->recording && run->error_exitcode >= 0);
     /* Before the program starts, so that no change of its trace goes unnoticed. */
     struct live *live = reading ? live_start(run->directory, model, following) : NULL;
     int result = launch_start(&launch, run->argv);
