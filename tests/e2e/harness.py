@@ -140,6 +140,12 @@ class Traces:
         assert any(p["loops"] for p in self.report()["processes"]), "no loop was seen"
 
 
+def default_signals():
+    """In the child: a test that runs in the background must not hand ignored signals down."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Running(Traces):
     """A program under stalltrace, while it runs and afterwards."""
 
@@ -147,7 +153,8 @@ class Running(Traces):
         super().__init__(directory)
         self.argv = [str(a) for a in argv]
         self.process = subprocess.Popen(self.argv, stdin=stdin, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, env=environment(env), **options)
+                                        stderr=subprocess.PIPE, env=environment(env),
+                                        preexec_fn=default_signals, **options)
         self.pid = self.process.pid
         self._chunks = {}
         self._lines = {}
