@@ -11,7 +11,7 @@ int keep_fd(struct trial *t, int fd)
     if (fd < 0)
         fail(t, "no descriptor: %s", strerror(errno));
     else if (t->fd_count < MAX_KEPT)
-        t->fds[t->fd_count++] = fd;
+        t->fds[t->fd_count++] = fd; /* atomic: a helper may keep one, too */
     return fd;
 }
 
@@ -90,6 +90,11 @@ const char *make_path(struct trial *t, const char *name)
     if (t->path_count++ >= 8)
         fail(t, "too many paths");
     return path;
+}
+
+const char *path_of(const struct trial *t)
+{
+    return t->path_count ? t->paths[(t->path_count - 1) % 8] : "";
 }
 
 const char *make_file(struct trial *t, const char *name, const char *content)

@@ -5,12 +5,19 @@ stalltrace_selftest_SOURCES = \
 	shim/probe/calls.def \
 	shim/selftest/file.c \
 	shim/selftest/fixtures.c \
+	shim/selftest/lock.c \
 	shim/selftest/main.c \
+	shim/selftest/name.c \
+	shim/selftest/process.c \
 	shim/selftest/rows.c \
 	shim/selftest/selftest.h \
 	shim/selftest/sleep.c \
+	shim/selftest/socket.c \
+	shim/selftest/support.c \
+	shim/selftest/syscall.c \
 	shim/selftest/trial.c \
-	shim/selftest/trial.h
+	shim/selftest/trial.h \
+	shim/selftest/wait.c
 stalltrace_selftest_CFLAGS = -std=gnu11 -D_GNU_SOURCE -U_FORTIFY_SOURCE $(WARN_CFLAGS) -O1 -g \
 	-fno-builtin -fexceptions
 stalltrace_selftest_CPPFLAGS = $(AM_CPPFLAGS) -DSELFTEST_ALLOW_MISSING

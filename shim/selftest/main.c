@@ -5,8 +5,9 @@
  *
  *   --list             one line a row: symbol, name, class, kind, rule, number
  *   --run [SYMBOL…]    one line a row: symbol, result, errno, digest (or: FAIL reason; absent)
- *   --hang SYMBOL…     the same, but each call waits until a byte comes on stdin; before it stands
- *                      a line `expect CLASS DETAIL` where the body knows what the trace will say
+ *   --details [SYMBOL…] the same, with a line `expect SYMBOL CLASS DETAIL` before it where the body
+ *                      knows what the trace will say
+ *   --hang SYMBOL…     the same again, and each call waits until a byte comes on stdin
  *   --owners           one line a row: symbol, and the file that serves it in this process */
 #include "trial.h"
 
@@ -17,25 +18,19 @@
 
 enum { PATIENCE_S = 10, HANG_PATIENCE_S = 120 };
 
-extern bool hang_mode;
-bool hang_mode;
+static bool hang_mode, details_mode;
+
+const char *const class_names[] = {
+#define X(upper, lower) #lower,
+    ST_CLASSES(X)
+#undef X
+        "fd"};
 
 /* ---- what a row is ----------------------------------------------------------------------------*/
 
 static const struct row *base_of(const struct row *r)
 {
     return r->alias_of >= 0 ? &rows[r->alias_of] : r;
-}
-
-/* As the trace has it; the name of an alias is that of what it stands for. */
-static const char *class_name(const struct row *r)
-{
-    static const char *const names[] = {
-#define X(upper, lower) #lower,
-        ST_CLASSES(X)
-#undef X
-            "fd"};
-    return names[base_of(r)->class];
 }
 
 static const char *kind_name(const struct row *r)
@@ -121,6 +116,8 @@ static void print_outcome(const struct trial *t)
 {
     if (t->failed)
         printf("%s FAIL %s\n", t->row->symbol, t->reason);
+    else if (t->skipped)
+        printf("%s absent %s\n", t->row->symbol, t->reason);
     else
         printf("%s %ld %d %s\n", t->row->symbol, t->result, t->error,
                t->digest[0] ? t->digest : "-");
@@ -156,6 +153,7 @@ static bool run_row(int index)
     r->trial.row = row;
     r->trial.index = index;
     r->trial.hang = hang_mode;
+    r->trial.details = details_mode;
     r->trial.class = base_of(row)->class;
     if (pthread_create(&thread, NULL, try_row, r) != 0) {
         printf("%s FAIL no thread\n", row->symbol);
@@ -201,8 +199,8 @@ static void list(void)
 {
     for (int i = 0; i < ST_CALL_COUNT; i++) {
         const struct row *r = &rows[i];
-        printf("%s %s %s %s %d %d\n", r->symbol, base_of(r)->name, class_name(r), kind_name(r),
-               base_of(r)->rule, i);
+        printf("%s %s %s %s %d %d\n", r->symbol, base_of(r)->name, class_names[base_of(r)->class],
+               kind_name(r), base_of(r)->rule, i);
     }
 }
 
@@ -226,8 +224,11 @@ int main(int argc, char **argv)
         owners();
     } else if (!strcmp(mode, "--run")) {
         return run_rows(argv + 2);
+    } else if (!strcmp(mode, "--details")) {
+        details_mode = true;
+        return run_rows(argv + 2);
     } else if (!strcmp(mode, "--hang") && argc > 2) {
-        hang_mode = true;
+        hang_mode = details_mode = true;
         return run_rows(argv + 2);
     } else {
         fputs(

@@ -36,6 +36,7 @@
 #include "../probe/real.h"
 #include "../stalltrace.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { WAIT_MS = 20, ERRNO_BEFORE = 77 };
@@ -151,11 +152,14 @@ void fail(struct trial *t, const char *format, ...) __attribute__((format(printf
         }                                                                                          \
     } while (0)
 void result_is(struct trial *t, long result);
+void result_is_fd(struct trial *t); /* whose number depends on what the helper has open */
 void digest_data(struct trial *t, const void *data, size_t n);
 void digest_text(struct trial *t, const char *text);
 void digest_number(struct trial *t, long long value);
-/* What the trace will say of this row. Rows with a class of their own need say the detail only;
- * ST_FD rows are of the class given here. */
+/* This machine does not allow it: neither passed nor failed. With errno. */
+void skip(struct trial *t, const char *reason);
+/* What the trace will say of this row: its class, and the detail. A detail that begins with ~ need
+ * only be a part of it. Call it before the call. */
 void expect(struct trial *t, int class, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -163,6 +167,8 @@ void expect(struct trial *t, int class, const char *format, ...)
 
 /* Runs on a thread of its own once the call has waited long enough. */
 void release_by(struct trial *t, void (*action)(void *), void *argument);
+/* The same thread runs hold(argument) first, and has when this returns. Its tid. */
+pid_t hold_until(struct trial *t, void (*hold)(void *), void (*let)(void *), void *argument);
 void write_later(struct trial *t, int fd, const char *text);
 void drain_later(struct trial *t, int fd); /* reads all there is, so that a writer goes on */
 
@@ -179,6 +185,7 @@ void fill(int fd); /* writes until nothing more fits; the descriptor stays block
 const char *make_path(struct trial *t, const char *name);
 const char *make_file(struct trial *t, const char *name, const char *content);
 int make_open_file(struct trial *t, const char *content); /* read and write, at its start */
+const char *path_of(const struct trial *t); /* what make_path or make_file made last */
 /* A child that ends with `status` when it is released (call release_by(t, let_go, child)), or at
  * once. It is killed and reaped afterwards if it is still there. */
 struct child {
@@ -189,6 +196,5 @@ struct child *make_child(struct trial *t, int status, bool waits);
 void let_go(void *child);
 const struct timespec *in_ms(struct timespec *t, clockid_t clock, long ms); /* from now */
 pid_t own_tid(void);
-bool is_hang(void); /* under --hang: a time limit must be far off */
 
 #endif

@@ -1,5 +1,4 @@
-/* Bodies: sleeps. They wait by themselves, and are not to be ended by anything: under --hang a
- * sleep is as long as the caller wants, since a signal ends it. */
+/* Bodies: sleeps. They wait by themselves. */
 #include "selftest.h"
 
 #include <string.h>
@@ -28,5 +27,6 @@ TEST(clock_nanosleep, TIMED)
 {
     struct timespec until;
     in_ms(&until, CLOCK_MONOTONIC, WAIT_MS + 1);
+    expect(t, ST_SLEEP, "~ ms");
     CALLED(t, call(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL));
 }

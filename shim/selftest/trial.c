@@ -132,6 +132,10 @@ static void until_it_waits(struct trial *t)
 static void *help(void *argument)
 {
     struct helper *h = argument;
+    h->tid = own_tid();
+    if (h->hold)
+        h->hold(h->argument);
+    sem_post(&h->ready);
     until_it_waits(h->trial);
     h->action(h->argument);
     return NULL;
@@ -151,14 +155,18 @@ static struct helper *add_helper(struct trial *t)
 static void start_helper(struct trial *t, struct helper *h)
 {
     sigset_t all, before;
+    sem_init(&h->ready, 0, 0);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* a body's signal is for the trial's thread */
     int error = pthread_create(&h->thread, NULL, help, h);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error)
+    if (error) {
         fail(t, "pthread_create: %s", strerror(error));
-    else
-        t->helper_count++;
+        return;
+    }
+    t->helper_count++;
+    while (sem_wait(&h->ready) != 0)
+        ;
 }
 
 void release_by(struct trial *t, void (*action)(void *), void *argument)
@@ -171,6 +179,18 @@ void release_by(struct trial *t, void (*action)(void *), void *argument)
     start_helper(t, h);
 }
 
+pid_t hold_until(struct trial *t, void (*hold)(void *), void (*let)(void *), void *argument)
+{
+    struct helper *h = add_helper(t);
+    if (!h)
+        return 0;
+    h->hold = hold;
+    h->action = let;
+    h->argument = argument;
+    start_helper(t, h);
+    return h->tid;
+}
+
 static void write_text(void *helper)
 {
     struct helper *h = helper;
@@ -178,20 +198,19 @@ static void write_text(void *helper)
         fail(h->trial, "the helper's write: %s", strerror(errno));
 }
 
+/* Nonblocking, and until the writer is through: it may want to write more than fits at once. */
 static void drain(void *helper)
 {
     struct helper *h = helper;
     static char buf[65536];
-    /* until the writer is through: it may want to write more than there is room for at once */
-    while (recv(h->fd, buf, sizeof(buf), MSG_DONTWAIT) > 0 || errno == EAGAIN)
-        if (!atomic_load(&h->trial->calling))
+    fcntl(h->fd, F_SETFL, fcntl(h->fd, F_GETFL) | O_NONBLOCK);
+    while (atomic_load(&h->trial->calling)) {
+        ssize_t n = read(h->fd, buf, sizeof(buf));
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
             return;
-    if (errno != ENOTSOCK)
-        return;
-    do {
-        if (read(h->fd, buf, sizeof(buf)) <= 0)
-            return;
-    } while (atomic_load(&h->trial->calling));
+        if (n < 0)
+            nap_ms(1);
+    }
 }
 
 void write_later(struct trial *t, int fd, const char *text)
@@ -234,6 +253,12 @@ void fail(struct trial *t, const char *format, ...)
 void result_is(struct trial *t, long result)
 {
     t->result = result;
+}
+
+void result_is_fd(struct trial *t)
+{
+    if (t->result > 0)
+        t->result = 0;
 }
 
 static void add_digest(struct trial *t, const char *text)
@@ -282,19 +307,14 @@ void expect(struct trial *t, int class, const char *format, ...)
     va_start(args, format);
     vsnprintf(t->detail, sizeof(t->detail), format, args);
     va_end(args);
-    if (t->hang) {
-        static const char *const names[] = {
-#define X(upper, lower) #lower,
-            ST_CLASSES(X)
-#undef X
-        };
-        printf("expect %s %s\n", class < ST_CLASS_COUNT ? names[class] : "-", t->detail);
+    if (t->details) {
+        printf("expect %s %s %s\n", t->row->symbol, class_names[class], t->detail);
         fflush(stdout);
     }
 }
 
-bool is_hang(void)
+void skip(struct trial *t, const char *reason)
 {
-    extern bool hang_mode;
-    return hang_mode;
+    t->called = t->skipped = true;
+    snprintf(t->reason, sizeof(t->reason), "%s: %s", reason, strerror(errno));
 }

@@ -9,6 +9,9 @@ enum { MAX_KEPT = 32, MAX_HELPERS = 4, MAX_CHILDREN = 4 };
 struct helper {
     pthread_t thread;
     struct trial *trial;
+    pid_t tid;
+    sem_t ready; /* it holds what it is to hold */
+    void (*hold)(void *);
     void (*action)(void *);
     void *argument;
     int fd;
@@ -18,11 +21,11 @@ struct helper {
 struct trial {
     const struct row *row;
     int index;
-    bool hang;
+    bool hang, details;
     pid_t tid;
     _Atomic int calling; /* the thread is inside the call */
 
-    bool called, failed;
+    bool called, failed, skipped;
     long result;
     int error;
     uint64_t elapsed_ns, began_ns;
@@ -31,7 +34,8 @@ struct trial {
     char detail[256];
 
     /* fixtures */
-    int fds[MAX_KEPT], fd_count;
+    int fds[MAX_KEPT];
+    _Atomic int fd_count;
     void *memory[MAX_KEPT];
     int memory_count;
     struct helper helpers[MAX_HELPERS];
@@ -45,6 +49,9 @@ struct trial {
     pid_t forked; /* IN_CHILD */
     int answer[2];
 };
+
+/* "sleep" … and "fd", by enum st_class. */
+extern const char *const class_names[];
 
 void undo_fixtures(struct trial *t);
 uint64_t now_ns(void);

@@ -1,0 +1,185 @@
+/* Bodies: what tagging, fork and exit need. None of these is a finding; result and errno have to be
+ * libc's. What changes the process, or ends it, is done in a child that runs a loop. */
+#include "selftest.h"
+
+#include <sys/prctl.h>
+
+enum { STATUS = 7, NOBODY = 65534 };
+
+TEST(close, SUPPORT)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    CALLED(t, call(fd));
+    digest_number(t, fcntl(fd, F_GETFD));
+    digest_number(t, call(fd));
+    digest_number(t, errno);
+}
+
+/* The name that the thread has: it is how the trace's reader knows the row. */
+TEST(pthread_setname_np, SUPPORT)
+{
+    char name[16] = "";
+    pthread_getname_np(pthread_self(), name, sizeof(name));
+    CALLED(t, call(pthread_self(), name));
+    digest_number(t, call(pthread_self(), "a name that is much too long"));
+}
+
+TEST(prctl, SUPPORT)
+{
+    char name[16] = "", again[16] = "";
+    pthread_getname_np(pthread_self(), name, sizeof(name));
+    CALLED(t, call(PR_SET_NAME, name));
+    digest_number(t, call(PR_GET_NAME, again));
+    digest_number(t, strcmp(name, again));
+}
+
+/* ---- the end of the process -------------------------------------------------------------------*/
+
+TEST(_exit, SUPPORT)
+{
+    IN_CHILD_VOID(t, call(STATUS));
+}
+
+TEST(_Exit, SUPPORT)
+{
+    IN_CHILD_VOID(t, call(STATUS));
+}
+
+TEST(quick_exit, SUPPORT)
+{
+    IN_CHILD_VOID(t, call(STATUS));
+}
+
+/* ---- another program --------------------------------------------------------------------------*/
+
+static char *const shell[] = {(char[]){"sh"}, (char[]){"-c"}, (char[]){"exit $((3 + 4))"}, NULL};
+
+TEST(execve, SUPPORT)
+{
+    IN_CHILD(t, call("/bin/sh", shell, environ));
+}
+
+TEST(execv, SUPPORT)
+{
+    IN_CHILD(t, call("/bin/sh", shell));
+}
+
+TEST(execvp, SUPPORT)
+{
+    IN_CHILD(t, call("sh", shell));
+}
+
+TEST(execvpe, SUPPORT)
+{
+    IN_CHILD(t, call("sh", shell, environ));
+}
+
+TEST(fexecve, SUPPORT)
+{
+    int fd = keep_fd(t, open("/bin/sh", O_RDONLY | O_CLOEXEC));
+    IN_CHILD(t, call(fd, shell, environ));
+}
+
+/* ---- other rights: those of nobody where that is allowed, else one's own
+ * -----------------------*/
+
+static uid_t other_uid(void)
+{
+    return geteuid() == 0 ? NOBODY : getuid();
+}
+
+static gid_t other_gid(void)
+{
+    return geteuid() == 0 ? NOBODY : getgid();
+}
+
+TEST(setuid, SUPPORT)
+{
+    IN_CHILD(t, call(other_uid()));
+}
+
+TEST(setgid, SUPPORT)
+{
+    IN_CHILD(t, call(other_gid()));
+}
+
+TEST(seteuid, SUPPORT)
+{
+    IN_CHILD(t, call(other_uid()));
+}
+
+TEST(setegid, SUPPORT)
+{
+    IN_CHILD(t, call(other_gid()));
+}
+
+TEST(setreuid, SUPPORT)
+{
+    IN_CHILD(t, call(other_uid(), other_uid()));
+}
+
+TEST(setregid, SUPPORT)
+{
+    IN_CHILD(t, call(other_gid(), other_gid()));
+}
+
+TEST(setresuid, SUPPORT)
+{
+    IN_CHILD(t, call(other_uid(), other_uid(), other_uid()));
+}
+
+TEST(setresgid, SUPPORT)
+{
+    IN_CHILD(t, call(other_gid(), other_gid(), other_gid()));
+}
+
+TEST(setgroups, SUPPORT)
+{
+    gid_t groups[] = {NOBODY, 1};
+    IN_CHILD(t, call(2, groups));
+}
+
+TEST(initgroups, SUPPORT)
+{
+    IN_CHILD(t, call("root", 0));
+}
+
+TEST(chroot, SUPPORT)
+{
+    IN_CHILD(t, call("/"));
+}
+
+TEST(unshare, SUPPORT)
+{
+    IN_CHILD(t, call(CLONE_FS));
+}
+
+TEST(setns, SUPPORT)
+{
+    int fd = keep_fd(t, open("/proc/self/ns/uts", O_RDONLY | O_CLOEXEC));
+    IN_CHILD(t, call(fd, CLONE_NEWUTS));
+}
+
+/* ---- jumps ------------------------------------------------------------------------------------*/
+
+/* In a function of its own, whose locals the jump cannot clobber. */
+static __attribute__((noinline)) int jump(fn_longjmp *call, int value)
+{
+    jmp_buf env;
+    int came_with = setjmp(env);
+    if (came_with == 0)
+        call(env, value);
+    return came_with;
+}
+
+TEST(longjmp, SUPPORT)
+{
+    CALLED(t, jump(call, 5));
+    digest_number(t, jump(call, 0));
+}
+
+TEST(__longjmp_chk, SUPPORT)
+{
+    CALLED(t, jump(call, 5));
+    digest_number(t, jump(call, 0));
+}
