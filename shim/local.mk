@@ -21,6 +21,7 @@ libstalltrace_la_SOURCES = \
 	shim/probe/probe.h \
 	shim/probe/real.h \
 	shim/probe/resolve.c \
+	shim/probe/sample.c \
 	shim/probe/settings.c \
 	shim/probe/slot.c \
 	shim/probe/support.c \
@@ -38,8 +39,11 @@ pkglib_LTLIBRARIES += stalltrace-agent.la
 stalltrace_agent_la_SOURCES = \
 	shim/agent/agent.c \
 	shim/agent/agent.h \
+	shim/agent/iterations.c \
 	shim/agent/json.c \
 	shim/agent/json.h \
+	shim/agent/kernel.c \
+	shim/agent/kernel.h \
 	shim/agent/memory.c \
 	shim/agent/memory.h \
 	shim/agent/modules.c \

@@ -1,7 +1,6 @@
 /* What the probe and the agent share: the slot of a loop thread, the captures that pass from a
  * thread to the agent, and the settings. Nothing else may be shared between the two, and no code
- * lives here but the few inline accessors. Layout changes bump ST_ABI: the agent refuses a probe of
- * another build. */
+ * lives here but the few inline accessors. */
 #ifndef STALLTRACE_SLOT_H
 #define STALLTRACE_SLOT_H
 
@@ -12,8 +11,6 @@
 #include <sys/types.h>
 
 #include "pyframes.h"
-
-#define ST_ABI 1u
 
 /* One list of classes: the names of --threshold and --strict, and of `class` in the trace. */
 #define ST_CLASSES(X)                                                                              \
@@ -105,6 +102,49 @@ struct st_ended {
     uint64_t ticks;
 };
 
+/* Histograms: log-linear, 8 buckets to each power of two of ticks, fixed memory. */
+enum { ST_HIST_SUB = 8, ST_HIST_BUCKETS = 46 * ST_HIST_SUB };
+
+static inline unsigned st_hist_bucket(uint64_t ticks)
+{
+    if (ticks < ST_HIST_SUB)
+        return (unsigned)ticks;
+    unsigned top = 63 - (unsigned)__builtin_clzll(ticks);
+    unsigned bucket = (top - 2) * ST_HIST_SUB + (unsigned)(ticks >> (top - 3) & (ST_HIST_SUB - 1));
+    return bucket < ST_HIST_BUCKETS ? bucket : ST_HIST_BUCKETS - 1;
+}
+
+/* The smallest value that falls into the bucket. */
+static inline uint64_t st_hist_lower(unsigned bucket)
+{
+    if (bucket < 2 * ST_HIST_SUB)
+        return bucket;
+    unsigned top = bucket / ST_HIST_SUB + 2;
+    return (uint64_t)(ST_HIST_SUB + bucket % ST_HIST_SUB) << (top - 3);
+}
+
+/* What the calls of one kind took in one iteration. */
+struct st_sum {
+    uint32_t iteration; /* of which iteration: the low half of its number */
+    uint32_t count;
+    uint64_t ticks;
+};
+
+/* An iteration that was over its threshold, as its thread found it at its end. */
+struct st_iteration {
+    uint64_t number, t0, ticks, calls, found;
+    struct {
+        uint32_t call, count;
+        uint64_t ticks;
+    } top[6]; /* the calls that took most of `calls`; count 0: no more */
+};
+
+struct st_long {
+    uint64_t t0, ticks;
+};
+
+enum { ST_MAX_CALLS = 1024, ST_LONGEST = 8, ST_ITERATIONS = 8 };
+
 /* One loop thread. Written by its owner alone, but for the fields at the end; the agent reads it
  * from outside at any moment and trusts what it read only if `seq` did not move meanwhile. */
 struct st_slot {
@@ -122,7 +162,14 @@ struct st_slot {
     uint64_t iter_t0;    /* start of the iteration; 0: none yet */
     uint64_t iterations; /* and what they added up to, in ticks */
     uint64_t iter_max, busy, waited, in_calls;
-    uint64_t missed; /* stalls that found no capture free */
+    uint64_t iter_calls; /* in_calls at the start of the iteration */
+    uint64_t found;      /* part of in_calls that was reported as findings */
+    uint64_t iter_found; /* found at the start of the iteration */
+    uint64_t missed;     /* stalls that found no capture free */
+    /* Set by the agent while a sampling signal is under way: no call and no home wait begins until
+     * it has arrived, so it never interrupts one. Cleared by the handler, or by the agent. */
+    _Atomic uint32_t sampling;
+    _Atomic uint32_t sampled; /* counts the handler's runs */
     int32_t home_fd;
     uint8_t home;
     uint8_t elsewhere; /* waits on other epoll fds since the last at home */
@@ -131,8 +178,8 @@ struct st_slot {
     /* identity, written once before `state` */
     pid_t tid;
     uint64_t pthread;
-    uintptr_t stack_hi;
-    uint32_t generation; /* counts the loops that have lived in this slot */
+    uintptr_t stack_lo, stack_hi; /* 0: not known */
+    uint32_t generation;          /* counts the loops that have lived in this slot */
     const char *api_name;
     _Atomic uint32_t allowed; /* depth of stalltrace_allow_begin */
     uint64_t tagged_t;
@@ -147,6 +194,14 @@ struct st_slot {
     /* Calls claimed by the agent and ended since: written by the owner, read by the agent. */
     _Atomic uint32_t ends_head, ends_tail;
     struct st_ended ends[ST_ENDS];
+
+    /* the same for iterations */
+    _Atomic uint32_t iterations_head, iterations_tail;
+    struct st_iteration over[ST_ITERATIONS];
+
+    struct st_long longest[ST_LONGEST];
+    uint32_t iter_hist[ST_HIST_BUCKETS], wait_hist[ST_HIST_BUCKETS], calls_hist[ST_HIST_BUCKETS];
+    struct st_sum sums[ST_MAX_CALLS];
 };
 
 enum { ST_SLOT_FREE, ST_SLOT_TAKEN, ST_SLOT_LIVE, ST_SLOT_ENDED };
@@ -158,10 +213,11 @@ enum { ST_MAX_SLOTS = 256, ST_CAPTURES = 24, ST_CAPTURE_STACK = 96 * 1024, ST_PY
 struct st_capture {
     _Atomic uint8_t state; /* FREE → FILLING → READY (owner) → FREE (agent) */
     bool strict;
+    bool sample; /* of an iteration, taken by the signal handler: regs are the interrupted ones */
     uint16_t slot, call;
     uint8_t class;
     uint32_t generation;
-    uint64_t t0, ticks;
+    uint64_t t0, ticks; /* of a sample: start of the iteration, and how long it had run */
     uint64_t regs[ST_REGS];
     uint64_t args[ST_ARGS];
     struct st_what what;
@@ -218,12 +274,20 @@ struct st_shared {
     uint64_t kept_dev, kept_ino;
     int (*keep_file)(void); /* set by stalltrace_agent_init */
 
+    /* The sampling signal's handler, in the probe; the agent installs it when it first samples. */
+    void (*sample_handler)(int, void *, void *);
+
     uint32_t argv_len;
     char argv[2048]; /* the command line, each argument with its NUL */
 
     struct st_py_layout py; /* version 0: no Python */
     uint64_t last_looked;
 };
+
+/* Both sides must have been built from the same layout: the agent refuses a probe of another. */
+#define ST_ABI                                                                                     \
+    ((uint32_t)(sizeof(struct st_slot) * 8191 + sizeof(struct st_shared) * 127 +                   \
+                sizeof(struct st_capture)))
 
 /* The agent's two entries, found by dlsym in its own object. */
 typedef int st_agent_init_fn(struct st_shared *);

@@ -1,6 +1,7 @@
 /* The agent's thread: its own descriptors, its round of looks, and its end. */
 #include "agent.h"
 #include "json.h"
+#include "kernel.h"
 #include "python.h"
 #include "text.h"
 
@@ -24,8 +25,7 @@ static pid_t trace_pid; /* whose trace that is */
 
 extern void st_free_ended(void);
 
-/* ---- time ---------------------------------------------------------------------------------------
- */
+/* ---- time ---- */
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -49,8 +49,7 @@ uint64_t st_since_start_ns(uint64_t ticks)
     return ticks > st_shared->start_ticks ? st_ticks_to_ns(ticks - st_shared->start_ticks) : 0;
 }
 
-/* ---- the trace's file
- * ------------------------------------------------------------------------------- */
+/* ---- the trace's file ---- */
 
 static void make_path(void)
 {
@@ -80,6 +79,7 @@ static void forget_parent(void)
     st_stalls_reset();
     st_modules_reset();
     st_loops_reset();
+    st_iterations_reset();
 }
 
 static int create_trace(void)
@@ -146,8 +146,51 @@ static int keep_file(void)
     return 0;
 }
 
-/* ---- the round
- * ------------------------------------------------------------------------------------------ */
+/* ---- a frozen process ---- */
+
+/* Stretches of time in which the process did not exist for the scheduler: stopped by a signal or a
+ * debugger, frozen with its container. The agent's own sleep tells: it was much too long, and the
+ * agent was not waiting for a processor either. */
+enum { FREEZES = 16, NOTICED_NS = 60000000 };
+
+static struct {
+    uint64_t from, to;
+} freezes[FREEZES];
+static unsigned freeze_count;
+
+uint64_t st_frozen_ns(uint64_t from, uint64_t to)
+{
+    uint64_t ticks = 0;
+    unsigned n = freeze_count < FREEZES ? freeze_count : FREEZES;
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t a = freezes[i].from > from ? freezes[i].from : from;
+        uint64_t b = freezes[i].to < to ? freezes[i].to : to;
+        if (a < b)
+            ticks += b - a;
+    }
+    return st_ticks_to_ns(ticks);
+}
+
+/* Called after a sleep that was to last `asked_ns`, with the agent's figures from before it. */
+static void notice_freeze(uint64_t before, uint64_t waited_before, uint64_t asked_ns)
+{
+    uint64_t now = st_ticks_now(), run, waited = 0;
+    uint64_t slept = st_ticks_to_ns(now - before);
+    if (slept < asked_ns + NOTICED_NS)
+        return;
+    if (st_schedstat((pid_t)syscall(SYS_gettid), &run, &waited) < 0)
+        return;
+    uint64_t runnable = waited - waited_before;
+    if (runnable > (slept - asked_ns) / 2)
+        return; /* the machine is busy: so may the program be kept waiting, and that is told apart
+                 */
+    freezes[freeze_count % FREEZES].from =
+        before + (uint64_t)((double)asked_ns / st_shared->ns_per_tick);
+    freezes[freeze_count % FREEZES].to = now;
+    freeze_count++;
+}
+
+/* ---- the round ---- */
 
 static uint64_t least_threshold(void)
 {
@@ -155,6 +198,8 @@ static uint64_t least_threshold(void)
     for (int i = 0; i < ST_CLASS_COUNT; i++)
         if (st_shared->settings->threshold_ns[i] < least)
             least = st_shared->settings->threshold_ns[i];
+    if (st_shared->settings->iteration_ns < least)
+        least = st_shared->settings->iteration_ns;
     return least;
 }
 
@@ -174,6 +219,9 @@ static uint64_t look_around(bool stats)
     st_watch_loops(stats);
     for (uint32_t i = 0; i < high; i++) {
         uint64_t ns = st_look_at_slot(i);
+        if (ns < next)
+            next = ns;
+        ns = st_look_at_iteration(i);
         if (ns < next)
             next = ns;
     }
@@ -230,8 +278,12 @@ EXPORT void *stalltrace_agent_main(void *argument)
                 st_record_end("exec"); /* if the exec fails, more records follow */
             acknowledge(request);
         }
-        if (next > 0)
+        if (next > 0) {
+            uint64_t before = st_ticks_now(), run, waited = 0;
+            st_schedstat((pid_t)syscall(SYS_gettid), &run, &waited);
             sleep_ns(seen, next);
+            notice_freeze(before, waited, next);
+        }
     }
 }
 

@@ -18,8 +18,7 @@ uint64_t st_ticks_to_ns(uint64_t ticks);
 /* A moment in ticks, as ns since the start of the process record. */
 uint64_t st_since_start_ns(uint64_t ticks);
 
-/* ---- stacks (unwind.c)
- * --------------------------------------------------------------------------- */
+/* ---- stacks (unwind.c) ---- */
 
 enum { ST_MAX_FRAMES = 256 };
 
@@ -40,8 +39,7 @@ int st_unwind_init(void);
 void st_unwind(const uint64_t *regs, uint64_t base, const uint8_t *bytes, uint32_t len,
                struct st_stack *out);
 
-/* ---- modules (modules.c)
- * ------------------------------------------------------------------------- */
+/* ---- modules (modules.c) ---- */
 
 struct st_module {
     uint32_t id;
@@ -52,8 +50,7 @@ struct st_module {
 const struct st_module *st_module_at(uint64_t pc);
 void st_modules_reset(void);
 
-/* ---- what a call waited for (what.c)
- * --------------------------------------------------------------- */
+/* ---- what a call waited for (what.c) ---- */
 
 /* The same as the probe's st_what_of, for a thread that is still in its call. */
 void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *args,
@@ -63,10 +60,10 @@ void st_what_text(const struct st_what *w, const struct st_call *c, char *out, s
 /* Name of a thread of this process; empty where it is gone. */
 void st_thread_name(pid_t tid, char *out, size_t size);
 
-/* ---- records (records.c)
- * ----------------------------------------------------------------------------- */
+/* ---- records (records.c) ---- */
 
 struct st_stall {
+    bool iteration; /* not a call: no call, no class */
     uint32_t loop, stack;
     const struct st_call *call;
     uint8_t class;
@@ -75,15 +72,32 @@ struct st_stall {
     const char *detail;
 };
 
+/* Where the time of an iteration went, in ns. `frozen` is not part of `elapsed`. */
+struct st_time {
+    uint64_t elapsed, calls, cpu, runnable, asleep, throttled, frozen;
+};
+
+struct st_sleep;
+
 void st_record_process(void);
 void st_record_loop(uint32_t loop, const struct st_slot *s);
 void st_record_loop_end(uint32_t loop, int reason);
-void st_record_stats(uint32_t loop, const struct st_slot *s);
-/* Writes the stack unless an equal one was, and returns its number; 0: it could not be written. */
+/* What stats has written of the histograms so far: each record holds what came since. */
+struct st_written {
+    uint32_t iter_hist[ST_HIST_BUCKETS], wait_hist[ST_HIST_BUCKETS], calls_hist[ST_HIST_BUCKETS];
+    uint64_t longest;
+};
+void st_record_stats(uint32_t loop, const struct st_slot *s, struct st_written *written);
+/* Writes the stack, below the call (NULL: none), unless an equal one was, and returns its number;
+ * 0: it could not be written. */
 uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stack,
                          const struct st_py_raw *py, int py_len);
 uint32_t st_record_stall(const struct st_stall *stall);
 void st_record_stall_end(uint32_t stall, uint64_t ns);
+/* A sample of an iteration: its stack (0: none), and what the thread slept in (NULL: it ran). */
+void st_record_sample(uint32_t stall, uint32_t stack, const struct st_sleep *asleep);
+void st_record_iteration_end(uint32_t stall, const struct st_time *time,
+                             const struct st_iteration *it);
 void st_record_more(const struct st_stall *like, uint64_t count, uint64_t total_ns,
                     uint64_t max_ns);
 void st_record_dropped(uint64_t stalls);
@@ -91,8 +105,7 @@ void st_record_notice(const char *code, const char *message);
 void st_record_end(const char *reason);
 void st_records_reset(void);
 
-/* ---- stalls (stalls.c): from a slot or a capture to records
- * --------------------------------------------- */
+/* ---- stalls (stalls.c): from a slot or a capture to records ---- */
 
 /* Looks at a slot; returns in how many ns it wants to be looked at again, at the latest. */
 uint64_t st_look_at_slot(uint32_t index);
@@ -103,8 +116,34 @@ void st_stalls_reset(void);
 /* The loop in this slot now; 0: none. */
 uint32_t st_loop_of(uint32_t index, uint32_t generation);
 
-/* ---- loops (watch.c)
- * ------------------------------------------------------------------------------------ */
+/* A call in progress, copied from outside. */
+struct st_progress {
+    uint32_t seq;
+    uint16_t call;
+    uint64_t t0, elapsed_ns;
+    uint64_t regs[ST_REGS], args[ST_ARGS];
+    uint32_t len;
+    int py_len;
+    struct st_py_raw py[ST_PY_MAX];
+    const uint8_t *stack; /* valid until the next is copied */
+};
+/* Copies registers, stack and Python frames of the call `p->seq` that the slot is in; false: it has
+ * ended meanwhile. */
+bool st_copy_progress(const struct st_slot *s, struct st_progress *p);
+
+/* ---- iterations (iterations.c) ---- */
+
+/* Looks at the iteration that a slot is in; returns in how many ns it wants to be looked at again.
+ */
+uint64_t st_look_at_iteration(uint32_t index);
+void st_take_sample(const struct st_capture *c);
+void st_iterations_reset(void);
+
+/* How long the process was stopped (SIGSTOP, a debugger, a frozen container) between two moments.
+ */
+uint64_t st_frozen_ns(uint64_t from_ticks, uint64_t to_ticks);
+
+/* ---- loops (watch.c) ---- */
 
 void st_watch_loops(bool stats);
 void st_loops_reset(void);

@@ -1,6 +1,7 @@
 /* The records of the trace, as doc/trace-format.md describes them. */
 #include "agent.h"
 #include "json.h"
+#include "kernel.h"
 #include "memory.h"
 #include "python.h"
 
@@ -20,8 +21,7 @@ static const char *const home_names[] = {"none", "epoll", "poll", "select", "io_
 
 static uint32_t stalls;
 
-/* ---- process ------------------------------------------------------------------------------------
- */
+/* ---- process ---- */
 
 static size_t read_file(const char *path, char *buf, size_t size)
 {
@@ -74,8 +74,7 @@ void st_record_process(void)
         st_record_notice("bad-setting", s->bad);
 }
 
-/* ---- loops
- * ---------------------------------------------------------------------------------------- */
+/* ---- loops ---- */
 
 void st_record_loop(uint32_t loop, const struct st_slot *s)
 {
@@ -101,7 +100,45 @@ void st_record_loop_end(uint32_t loop, int reason)
     js_end();
 }
 
-void st_record_stats(uint32_t loop, const struct st_slot *s)
+static void add_histogram(const char *key, const uint32_t *now, uint32_t *written)
+{
+    bool open = false;
+    for (unsigned i = 0; i < ST_HIST_BUCKETS; i++) {
+        uint32_t count = now[i]; /* read once: its thread goes on counting */
+        if (count == written[i])
+            continue;
+        if (!open)
+            js_open(key, '[');
+        open = true;
+        js_open(NULL, '[');
+        js_number(NULL, st_ticks_to_ns(st_hist_lower(i)));
+        js_number(NULL, count - written[i]);
+        js_close(']');
+        written[i] = count;
+    }
+    if (open)
+        js_close(']');
+}
+
+static void add_longest(const struct st_slot *s, struct st_written *written)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < ST_LONGEST; i++)
+        sum += s->longest[i].ticks;
+    if (sum == written->longest)
+        return;
+    written->longest = sum;
+    js_open("longest", '[');
+    for (int i = 0; i < ST_LONGEST && s->longest[i].ticks; i++) {
+        js_open(NULL, '[');
+        js_number(NULL, st_since_start_ns(s->longest[i].t0));
+        js_number(NULL, st_ticks_to_ns(s->longest[i].ticks));
+        js_close(']');
+    }
+    js_close(']');
+}
+
+void st_record_stats(uint32_t loop, const struct st_slot *s, struct st_written *written)
 {
     js_begin("stats");
     js_number("loop", loop);
@@ -111,11 +148,14 @@ void st_record_stats(uint32_t loop, const struct st_slot *s)
     js_number("busy_ns", st_ticks_to_ns(s->busy));
     js_number("wait_ns", st_ticks_to_ns(s->waited));
     js_number("calls_ns", st_ticks_to_ns(s->in_calls));
+    add_histogram("iteration_hist", s->iter_hist, written->iter_hist);
+    add_histogram("wait_hist", s->wait_hist, written->wait_hist);
+    add_histogram("calls_hist", s->calls_hist, written->calls_hist);
+    add_longest(s, written);
     js_end();
 }
 
-/* ---- stacks
- * ------------------------------------------------------------------------------------------ */
+/* ---- stacks ---- */
 
 enum { STACK_TABLE = 8192 };
 
@@ -210,7 +250,7 @@ uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stac
         if (!stack_table[slot].hash)
             break;
     }
-    uint64_t call_pc = real_address(call);
+    uint64_t call_pc = call ? real_address(call) : 0;
     record_modules(call_pc, stack);
     js_begin("stack");
     js_number("stack", stack_count + 1);
@@ -218,8 +258,8 @@ uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stac
     if (call_pc)
         add_frame(call_pc, true);
     for (uint32_t i = 0; i < stack->count; i++)
-        /* the innermost is where our wrapper will return to: a return address too */
-        add_frame(stack->frames[i].pc, i > 0 && stack->frames[i].exact);
+        /* below a call, the innermost is where our wrapper will return to: a return address too */
+        add_frame(stack->frames[i].pc, (i > 0 || !call) && stack->frames[i].exact);
     js_close(']');
     if (py_len > 0)
         add_python(py, py_len);
@@ -232,20 +272,20 @@ uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stac
     return stack_count;
 }
 
-/* ---- stalls
- * --------------------------------------------------------------------------------------------- */
+/* ---- stalls ---- */
 
 uint32_t st_record_stall(const struct st_stall *stall)
 {
     js_begin("stall");
     js_number("stall", ++stalls);
-    js_string("kind", "call");
+    js_string("kind", stall->iteration ? "iteration" : "call");
     js_number("loop", stall->loop);
-    js_string("call", stall->call->name);
-    js_string("class", class_names[stall->class]);
+    js_string("call", stall->iteration ? "iteration" : stall->call->name);
+    js_string("class", stall->iteration ? "iteration" : class_names[stall->class]);
     if (stall->detail && stall->detail[0])
         js_string("detail", stall->detail);
-    js_number("stack", stall->stack);
+    if (stall->stack)
+        js_number("stack", stall->stack);
     js_number("at_ns", stall->at_ns);
     js_number("elapsed_ns", stall->elapsed_ns);
     js_bool("ended", stall->ended);
@@ -259,6 +299,58 @@ void st_record_stall_end(uint32_t stall, uint64_t ns)
     js_begin("stall_end");
     js_number("stall", stall);
     js_number("elapsed_ns", ns);
+    js_end();
+}
+
+void st_record_sample(uint32_t stall, uint32_t stack, const struct st_sleep *asleep)
+{
+    js_begin("sample");
+    js_number("stall", stall);
+    if (stack)
+        js_number("stack", stack);
+    if (asleep) {
+        js_open("asleep", '{');
+        if (asleep->syscall[0])
+            js_string("syscall", asleep->syscall);
+        if (asleep->wchan[0])
+            js_string("wchan", asleep->wchan);
+        js_close('}');
+    }
+    js_end();
+}
+
+static uint8_t class_of_row(const struct st_call *call)
+{
+    return call->class < ST_CLASS_COUNT ? call->class : ST_FILE;
+}
+
+void st_record_iteration_end(uint32_t stall, const struct st_time *time,
+                             const struct st_iteration *it)
+{
+    js_begin("stall_end");
+    js_number("stall", stall);
+    js_number("elapsed_ns", time->elapsed);
+    js_open("time", '{');
+    js_number("calls_ns", time->calls);
+    js_number("cpu_ns", time->cpu);
+    js_number("runnable_ns", time->runnable);
+    js_number("asleep_ns", time->asleep);
+    if (time->throttled)
+        js_number("throttled_ns", time->throttled);
+    if (time->frozen)
+        js_number("frozen_ns", time->frozen);
+    js_close('}');
+    js_open("calls", '[');
+    for (size_t i = 0; i < sizeof(it->top) / sizeof(it->top[0]) && it->top[i].count; i++) {
+        const struct st_call *call = &st_shared->calls[it->top[i].call];
+        js_open(NULL, '{');
+        js_string("call", call->name);
+        js_string("class", class_names[class_of_row(call)]);
+        js_number("count", it->top[i].count);
+        js_number("total_ns", st_ticks_to_ns(it->top[i].ticks));
+        js_close('}');
+    }
+    js_close(']');
     js_end();
 }
 

@@ -90,13 +90,21 @@ static uint32_t report(const struct st_stall *s)
     return 0;
 }
 
-/* ---- calls that have ended
- * ------------------------------------------------------------------------ */
+/* ---- calls that have ended ---- */
 
 static void take_capture(struct st_capture *c)
 {
     char detail[512];
+    if (c->sample) {
+        st_take_sample(c);
+        return;
+    }
     const struct st_call *call = &st_shared->calls[c->call];
+    uint64_t ns = st_ticks_to_ns(c->ticks), frozen = st_frozen_ns(c->t0, c->t0 + c->ticks);
+    if (frozen && !c->strict &&
+        (frozen >= ns || ns - frozen < st_shared->settings->threshold_ns[c->class]))
+        return; /* not the program's doing */
+    ns -= frozen;
     st_unwind(c->regs, c->regs[ST_RSP], c->stack, c->stack_len, &unwound);
     st_what_text(&c->what, call, detail, sizeof(detail));
     struct st_stall s = {
@@ -107,7 +115,7 @@ static void take_capture(struct st_capture *c)
         .strict = c->strict,
         .ended = true,
         .at_ns = st_since_start_ns(c->t0),
-        .elapsed_ns = st_ticks_to_ns(c->ticks),
+        .elapsed_ns = ns,
         .detail = detail,
     };
     report(&s);
@@ -125,19 +133,7 @@ void st_take_captures(void)
     }
 }
 
-/* ---- calls in progress
- * -------------------------------------------------------------------------------- */
-
-/* What is known of a call in progress; read while it may end at any moment. */
-struct progress {
-    uint32_t seq;
-    uint16_t call;
-    uint64_t t0, elapsed_ns;
-    uint64_t regs[ST_REGS], args[ST_ARGS];
-    uint32_t len;
-    int py_len;
-    struct st_py_raw py[ST_PY_MAX];
-};
+/* ---- calls in progress ---- */
 
 static bool unmoved(const struct st_slot *s, uint32_t seq)
 {
@@ -145,7 +141,7 @@ static bool unmoved(const struct st_slot *s, uint32_t seq)
     return atomic_load_explicit(&s->seq, memory_order_relaxed) == seq;
 }
 
-static void copy_python(const struct st_slot *s, struct progress *p)
+static void copy_python(const struct st_slot *s, struct st_progress *p)
 {
     const struct st_py_layout *py = &st_shared->py;
     p->py_len = 0;
@@ -158,7 +154,7 @@ static void copy_python(const struct st_slot *s, struct progress *p)
         p->py_len = 0;
 }
 
-static bool copy_all(const struct st_slot *s, struct progress *p)
+bool st_copy_progress(const struct st_slot *s, struct st_progress *p)
 {
     memcpy(p->regs, s->regs, sizeof(p->regs));
     memcpy(p->args, s->args, sizeof(p->args));
@@ -166,6 +162,7 @@ static bool copy_all(const struct st_slot *s, struct progress *p)
         return false;
     uint64_t sp = p->regs[ST_RSP], hi = s->stack_hi;
     uint64_t want = hi > sp && hi - sp < COPY_MAX ? hi - sp : COPY_MAX;
+    p->stack = stack_copy;
     p->len = (uint32_t)st_mem_read_some(sp, stack_copy, want);
     copy_python(s, p);
     return unmoved(s, p->seq);
@@ -193,7 +190,7 @@ static uint64_t threshold_of(const struct st_call *call, const uint64_t *args, u
     return *class < ST_CLASS_COUNT ? t[*class] : UINT64_MAX;
 }
 
-static void report_hang(struct st_slot *s, uint32_t index, struct progress *p, uint8_t class,
+static void report_hang(struct st_slot *s, uint32_t index, struct st_progress *p, uint8_t class,
                         const struct st_what *what)
 {
     char detail[512];
@@ -231,7 +228,7 @@ static void take_ends(struct st_slot *s, uint32_t index)
 
 uint64_t st_look_at_slot(uint32_t index)
 {
-    static struct progress p;
+    static struct st_progress p;
     struct st_slot *s = &st_shared->slots[index];
     uint8_t state = atomic_load_explicit(&s->state, memory_order_acquire);
     if (state != ST_SLOT_LIVE && state != ST_SLOT_ENDED)
@@ -247,13 +244,16 @@ uint64_t st_look_at_slot(uint32_t index)
     memcpy(p.args, s->args, sizeof(p.args));
     if (!unmoved(s, p.seq) || p.call >= st_shared->call_count)
         return UINT64_MAX;
-    p.elapsed_ns = st_ticks_to_ns(st_ticks_now() - p.t0);
+    uint64_t now = st_ticks_now();
+    p.elapsed_ns = now > p.t0 ? st_ticks_to_ns(now - p.t0) : 0;
+    uint64_t frozen = st_frozen_ns(p.t0, now);
+    p.elapsed_ns -= frozen < p.elapsed_ns ? frozen : p.elapsed_ns;
     uint8_t class;
     static struct st_what what;
     uint64_t least = threshold_of(&st_shared->calls[p.call], p.args, &class, &what, p.elapsed_ns);
     if (p.elapsed_ns < least)
         return least - p.elapsed_ns;
-    if (!copy_all(s, &p))
+    if (!st_copy_progress(s, &p))
         return 0; /* it ended just now: its thread reports it */
     uint32_t old = atomic_load_explicit(&s->claim, memory_order_relaxed);
     /* acq_rel: pairs with the owner's; one of the two wins */

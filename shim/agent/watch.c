@@ -9,6 +9,7 @@ static struct known {
     uint8_t home;
     bool closed; /* its home fd was closed by another thread, and that was written */
     uint64_t iterations;
+    struct st_written written;
 } known[ST_MAX_SLOTS];
 static uint32_t loops;
 
@@ -28,7 +29,7 @@ static void write_stats(struct known *k, const struct st_slot *s)
     if (s->iterations == k->iterations)
         return;
     k->iterations = s->iterations;
-    st_record_stats(k->loop, s);
+    st_record_stats(k->loop, s, &k->written);
 }
 
 static void watch_loop(uint32_t index, bool stats)
@@ -39,7 +40,10 @@ static void watch_loop(uint32_t index, bool stats)
     if (state != ST_SLOT_LIVE && state != ST_SLOT_ENDED)
         return;
     if (k->generation != s->generation) {
-        *k = (struct known){.loop = ++loops, .generation = s->generation, .home = s->home};
+        memset(k, 0, sizeof(*k));
+        k->loop = ++loops;
+        k->generation = s->generation;
+        k->home = s->home;
         st_record_loop(k->loop, s);
     } else if (k->home != s->home) {
         k->home = s->home;

@@ -14,8 +14,7 @@
 #include <sys/un.h>
 #include <time.h>
 
-/* ---- from another thread ----------------------------------------------------------------------
- */
+/* ---- from another thread ---- */
 
 static void set_words(struct st_what *w, uint64_t a, uint64_t b)
 {
@@ -163,8 +162,7 @@ void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *
     }
 }
 
-/* ---- words
- * ----------------------------------------------------------------------------------------- */
+/* ---- words ---- */
 
 void st_thread_name(pid_t tid, char *out, size_t size)
 {

@@ -4,7 +4,9 @@
 
 #include <linux/futex.h>
 #include <linux/io_uring.h>
+#include <linux/seccomp.h>
 #include <stdarg.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #define ARGUMENTS a[0], a[1], a[2], a[3], a[4], a[5]
@@ -205,11 +207,23 @@ WRAPPER(syscall, long, (long number, ...))
         if (st_same_process())
             st_agent_stop(ST_STOP_EXIT);
         break;
-    case SYS_seccomp:
-        st_before_filter((unsigned long)a[1]);
-        break;
+    case SYS_seccomp: {
+        /* the other operations, and a filter of NULL, only ask what there is */
+        if (a[0] != SECCOMP_SET_MODE_STRICT && (a[0] != SECCOMP_SET_MODE_FILTER || !a[2]))
+            break;
+        bool all = a[1] & (long)SECCOMP_FILTER_FLAG_TSYNC;
+        st_before_filter(all);
+        long r = real_syscall(number, ARGUMENTS);
+        st_after_filter(all, r >= 0);
+        return r;
+    }
     case SYS_prctl:
-        st_before_prctl(a[0], a[1]);
+        if (a[0] == PR_SET_SECCOMP) {
+            st_before_filter(false);
+            long r = real_syscall(number, ARGUMENTS);
+            st_after_filter(false, r == 0);
+            return r;
+        }
         break;
     case SYS_close:
         if (st_fd_is_home((int)a[0]))

@@ -79,8 +79,7 @@ WRAPPER(epoll_pwait2, int,
     return loop_epoll_pwait2(epfd, events, max, timeout, mask);
 }
 
-/* ---- poll and select: known by their call site
- * ---------------------------------------------------------- */
+/* ---- poll and select: known by their call site ---- */
 
 #define SITE ((uintptr_t)__builtin_return_address(0))
 

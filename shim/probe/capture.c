@@ -14,7 +14,8 @@ void st_copy(void *to, const void *from, size_t n)
     __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
 }
 
-static struct st_capture *take(void)
+/* A free buffer, for this thread to fill; NULL: there is none. */
+struct st_capture *st_capture_take(void)
 {
     for (unsigned i = 0; i < ST_CAPTURES; i++) {
         uint8_t free = ST_CAPTURE_FREE;
@@ -44,11 +45,10 @@ static uint32_t copy_unknown(void *to, uintptr_t from)
     return r > 0 ? (uint32_t)r : 0;
 }
 
-static uint32_t copy_stack(void *to, const struct st_slot *s)
+/* Copies the stack from `from` up; returns how much. */
+uint32_t st_capture_stack(void *to, const struct st_slot *s, uintptr_t from)
 {
-    enum { MAX_STACK = 1 << 30 };
-    uintptr_t from = s->regs[ST_RSP];
-    if (from < s->stack_hi && s->stack_hi - from < MAX_STACK) {
+    if (from >= s->stack_lo && from < s->stack_hi) {
         size_t n = s->stack_hi - from;
         if (n > ST_CAPTURE_STACK)
             n = ST_CAPTURE_STACK;
@@ -71,22 +71,23 @@ static int read_own(void *context, uint64_t address, void *buffer, size_t n)
 }
 
 /* The thread's own Python frames: it is in a C call, so they stand still. */
-static int copy_python(struct st_py_raw *to)
+int st_capture_python(struct st_py_raw *to, st_py_read_fn read)
 {
     const struct st_py_layout *py = &st_shared.py;
     uint64_t tstate = py->version ? st_py_own_tstate(py) : 0;
-    return tstate ? st_py_walk(py, tstate, read_own, NULL, to, ST_PY_MAX) : 0;
+    return tstate ? st_py_walk(py, tstate, read, NULL, to, ST_PY_MAX) : 0;
 }
 
 void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
                 const struct st_what *what)
 {
-    struct st_capture *c = take();
+    struct st_capture *c = st_capture_take();
     if (!c) {
         s->missed++;
         return;
     }
     c->strict = strict;
+    c->sample = false;
     c->slot = (uint16_t)(s - st_shared.slots);
     c->call = s->call;
     c->class = (uint8_t) class;
@@ -98,8 +99,8 @@ void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
     for (int i = 0; i < ST_ARGS; i++)
         c->args[i] = s->args[i];
     c->what = *what;
-    c->stack_len = copy_stack(c->stack, s);
-    c->py_len = copy_python(c->py);
+    c->stack_len = st_capture_stack(c->stack, s, s->regs[ST_RSP]);
+    c->py_len = st_capture_python(c->py, read_own);
     /* release: the agent sees all of the above */
     atomic_store_explicit(&c->state, ST_CAPTURE_READY, memory_order_release);
 }

@@ -19,12 +19,15 @@ static pthread_t agent_thread;
 static st_agent_main_fn *agent_main;
 /* Held to start and stop the agent, and through a fork. Not a mutex: a child could not free it. */
 static _Atomic int agent_lock;
+static bool stopped_for_filter;
 static bool *single_threaded; /* glibc's own flag (≥ 2.32); NULL: not there */
 
 enum { NOT_READY, READY, FAILED };
 
-/* ---- waiting
- * -------------------------------------------------------------------------------------- */
+_Static_assert((int)ST_CALL_COUNT <= (int)ST_MAX_CALLS,
+               "slot.h: sums has an element for each call");
+
+/* ---- waiting ---- */
 
 static void wake_agent(void)
 {
@@ -72,8 +75,7 @@ bool st_same_process(void)
     return filtered() || ST_RAW(SYS_getpid, 0, 0, 0, 0) == own_pid;
 }
 
-/* ---- one thread or two
- * ------------------------------------------------------------------------------- */
+/* ---- one thread or two ---- */
 
 /* With a second thread, every cancellation point of glibc turns cancellation on and off around its
  * system call (20 ns a call here), and every lock and reference count becomes atomic. None of that
@@ -89,8 +91,7 @@ bool st_tell_threads(bool truth)
     return before;
 }
 
-/* ---- the agent's thread
- * --------------------------------------------------------------------------------- */
+/* ---- the agent's thread ---- */
 
 /* The agent lies beside the probe, or where it was installed. */
 static void *open_agent(void)
@@ -163,6 +164,15 @@ static void *agent_body(void *only_file)
     return r || only_file ? NULL : agent_main(&st_shared);
 }
 
+/* pthread_join is a cancellation point, and what calls this is none. */
+static void join_agent(void)
+{
+    int state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    pthread_join(agent_thread, NULL);
+    pthread_setcancelstate(state, NULL);
+}
+
 /* Not for ever: that thread needs the loader's lock, and this one may be inside the loader. */
 static bool wait_until_ready(void)
 {
@@ -193,7 +203,7 @@ static int create_thread(bool only_file)
         return -r;
     bool ready = wait_until_ready();
     if (only_file || atomic_load(&st_shared.ready) == FAILED) {
-        pthread_join(agent_thread, NULL);
+        join_agent();
         r = atomic_load(&st_shared.ready) == FAILED ? -ENOENT : 0;
     }
     if (single && (ready || r))
@@ -201,8 +211,7 @@ static int create_thread(bool only_file)
     return r;
 }
 
-/* ---- starting
- * --------------------------------------------------------------------------------------------- */
+/* ---- starting ---- */
 
 /* Our own text, to leave our frames out of stacks. */
 static void find_own_text(void)
@@ -233,6 +242,7 @@ static void set_ticks(void)
         if (st_fast_ticks[of_fd[i]] < least)
             least = st_fast_ticks[of_fd[i]];
     st_fast_ticks[ST_FD] = least;
+    st_iteration_ticks = (uint64_t)((double)st_settings.iteration_ns * per_ns);
 }
 
 /* Once a process, before the first agent. */
@@ -246,6 +256,7 @@ static int prepare(void)
     set_ticks();
     find_own_text();
     single_threaded = st_resolve_libc("__libc_single_threaded");
+    st_shared.sample_handler = st_sample;
     st_shared.abi = ST_ABI;
     st_shared.calls = st_calls;
     st_shared.call_count = ST_CALL_COUNT;
@@ -314,8 +325,7 @@ void ST_COLD st_keep_file(void)
     errno = error;
 }
 
-/* ---- stopping
- * -------------------------------------------------------------------------------------------- */
+/* ---- stopping ---- */
 
 /* Waits until the agent has written all that there is, but not for ever: its disk may hang. */
 void st_agent_flush(void)
@@ -351,7 +361,7 @@ static void stop_locked(uint32_t why)
         return;
     atomic_store(&st_shared.stop, why);
     wake_agent();
-    pthread_join(agent_thread, NULL);
+    join_agent();
     atomic_store(&st_shared.agent_state, ST_AGENT_NONE);
 }
 
@@ -370,6 +380,7 @@ void st_agent_stop(uint32_t why)
         nap(50000);
     }
     stop_locked(why);
+    stopped_for_filter = why == ST_STOP_FILTER;
     if (why != ST_STOP_FORK)
         atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
     unlock();
@@ -390,6 +401,44 @@ void st_agent_pause(void)
  * --------------------------------------------------------------------------------------------------
  */
 
+/* ---- seccomp ---- */
+
+bool st_is_filtered(void)
+{
+    return filtered();
+}
+
+/* A filter is about to be installed, on this thread or on all. From here on the app's threads make
+ * no system call of ours. The agent starts before it, if it can, since a thread made afterwards
+ * would inherit the filter; with a filter for all threads it steps aside. */
+void ST_COLD st_before_filter(bool all_threads)
+{
+    int error = errno;
+    if (!filtered()) {
+        if (all_threads)
+            st_agent_stop(ST_STOP_FILTER);
+        else
+            st_agent_start();
+    }
+    errno = error;
+}
+
+void ST_COLD st_after_filter(bool all_threads, bool installed)
+{
+    if (installed) {
+        if (all_threads)
+            atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
+        atomic_store(&st_filtered, true);
+    } else if (all_threads && stopped_for_filter) {
+        /* there is none after all: the agent comes back */
+        atomic_store(&st_shared.agent_state, ST_AGENT_NONE);
+        atomic_store(&st_agent_wanted, true);
+    }
+    stopped_for_filter = false;
+}
+
+/* ---- fork ---- */
+
 /* The descriptor that was kept, if it still is what it was. */
 static void drop_kept(void)
 {
@@ -405,6 +454,8 @@ static void drop_kept(void)
 static void before_fork(void)
 {
     int error = errno;
+    if (filtered())
+        return; /* the child inherits the filter, and starts no agent */
     lock();
     if (agent_state() == ST_AGENT_RUNNING) {
         stop_locked(ST_STOP_FORK);
@@ -416,6 +467,8 @@ static void before_fork(void)
 static void after_fork_in_parent(void)
 {
     struct st_slot *s = st_self;
+    if (filtered())
+        return;
     unlock();
     /* The next call takes the slow path, and may bring the agent back. Only this thread writes. */
     if (s && atomic_load(&st_agent_wanted) &&
@@ -426,6 +479,12 @@ static void after_fork_in_parent(void)
 static void after_fork_in_child(void)
 {
     int error = errno;
+    if (filtered()) {
+        st_self = NULL;
+        st_poll_watch = 0;
+        atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
+        return;
+    }
     own_pid = (pid_t)ST_RAW(SYS_getpid, 0, 0, 0, 0);
     if (agent_state() != ST_AGENT_BROKEN)
         atomic_store(&st_shared.agent_state, ST_AGENT_NONE);
@@ -440,8 +499,7 @@ static void after_fork_in_child(void)
     errno = error;
 }
 
-/* ---- start-up and exit
- * ----------------------------------------------------------------------------------------- */
+/* ---- start-up and exit ---- */
 
 /* The command line as it was: some programs write their status over it. */
 static void save_arguments(int argc, char **argv)

@@ -26,8 +26,7 @@ void st_loops_init(void)
     st_shared.slots = slots;
 }
 
-/* ---- slots
- * ------------------------------------------------------------------------------------------ */
+/* ---- slots ---- */
 
 static struct st_slot *take_slot(void)
 {
@@ -61,23 +60,42 @@ static bool watch_thread_end(struct st_slot *s)
     return atomic_load(&thread_key_state) == 2 && pthread_setspecific(thread_key, s) == 0;
 }
 
-/* Where this thread's stack ends (its highest address), or 0 where that is not known. */
-static uintptr_t stack_end(void)
+static pid_t own_tid(void)
 {
+    /* where glibc keeps it in struct pthread, since 2.4 */
+    enum { TID_OFFSET = 0x2d0 };
+    if (!st_is_filtered())
+        return (pid_t)ST_RAW(SYS_gettid, 0, 0, 0, 0);
+    return *(const pid_t *)((const char *)pthread_self() + TID_OFFSET);
+}
+
+/* Where this thread's stack lies, as far as that is known. */
+static void find_stack(struct st_slot *s)
+{
+    /* nothing else is mapped this near below the main stack, whatever its limit is */
+    enum { MAIN_STACK = 1 << 20 };
     pthread_attr_t attributes;
     void *base;
     size_t size;
-    uintptr_t end = 0;
-    if (ST_RAW(SYS_getpid, 0, 0, 0, 0) == ST_RAW(SYS_gettid, 0, 0, 0, 0))
+    s->stack_lo = s->stack_hi = 0;
+    if (st_is_filtered())
+        return;
+    if (ST_RAW(SYS_getpid, 0, 0, 0, 0) == s->tid) {
         /* the kernel puts the program's name at the very top, above the first frame */
-        return (uintptr_t)getauxval(AT_EXECFN) & ~(uintptr_t)15;
+        s->stack_hi = (uintptr_t)getauxval(AT_EXECFN) & ~(uintptr_t)15;
+        s->stack_lo = s->stack_hi - MAIN_STACK;
+        return;
+    }
     if (pthread_getattr_np(pthread_self(), &attributes) != 0)
-        return 0;
-    if (pthread_attr_getstack(&attributes, &base, &size) == 0)
-        end = (uintptr_t)base + size;
+        return;
+    if (pthread_attr_getstack(&attributes, &base, &size) == 0) {
+        uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+        if (here - (uintptr_t)base < size) { /* else: a coroutine's stack */
+            s->stack_lo = (uintptr_t)base;
+            s->stack_hi = (uintptr_t)base + size;
+        }
+    }
     pthread_attr_destroy(&attributes);
-    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-    return here < end && end - here <= size ? end : 0; /* else: a coroutine's stack */
 }
 
 static void set_home_bit(int fd, bool on)
@@ -103,13 +121,20 @@ struct st_slot *ST_COLD st_tag(enum st_home home, int fd, uintptr_t site)
         s->at_home = false;
         s->home_t0 = s->iter_t0 = s->iterations = s->iter_max = 0;
         s->busy = s->waited = s->in_calls = s->missed = 0;
+        s->iter_calls = s->found = s->iter_found = 0;
+        memset(s->longest, 0, sizeof(s->longest));
+        memset(s->iter_hist, 0, sizeof(s->iter_hist));
+        memset(s->wait_hist, 0, sizeof(s->wait_hist));
+        memset(s->calls_hist, 0, sizeof(s->calls_hist));
+        for (int i = 0; i < ST_MAX_CALLS; i++)
+            s->sums[i].iteration = UINT32_MAX;
         s->home = (uint8_t)home;
         s->home_fd = fd;
         s->home_site = site;
         s->elsewhere = 0;
-        s->tid = (pid_t)ST_RAW(SYS_gettid, 0, 0, 0, 0);
+        s->tid = own_tid();
         s->pthread = (uint64_t)pthread_self();
-        s->stack_hi = stack_end();
+        find_stack(s);
         s->generation = atomic_fetch_add(&generations, 1) + 1;
         s->api_name = NULL;
         s->tagged_t = st_now();
@@ -117,6 +142,8 @@ struct st_slot *ST_COLD st_tag(enum st_home home, int fd, uintptr_t site)
         atomic_store(&s->home_closed, 0);
         atomic_store(&s->claim, seq & ~1u);
         atomic_store(&s->ends_tail, head);
+        atomic_store(&s->iterations_tail, atomic_load(&s->iterations_head));
+        atomic_store(&s->sampling, 0);
         if (home == ST_HOME_EPOLL || home == ST_HOME_URING)
             set_home_bit(fd, true);
         watch_thread_end(s);
@@ -145,8 +172,7 @@ void ST_COLD st_untag(struct st_slot *s, int reason)
     errno = error;
 }
 
-/* ---- the home wait
- * ------------------------------------------------------------------------------------ */
+/* ---- the home wait ---- */
 
 static void ST_COLD move_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site)
 {
@@ -196,32 +222,90 @@ bool st_is_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site)
     return true;
 }
 
+/* The iteration that ends now is one of the longest so far. */
+static void ST_COLD keep_longest(struct st_slot *s, uint64_t ticks)
+{
+    unsigned i = ST_LONGEST - 1;
+    for (; i > 0 && s->longest[i - 1].ticks < ticks; i--)
+        s->longest[i] = s->longest[i - 1];
+    s->longest[i] = (struct st_long){.t0 = s->iter_t0, .ticks = ticks};
+}
+
+/* An iteration over its threshold: what it was made of, for the agent, before it is forgotten. */
+void ST_COLD st_iteration_over(struct st_slot *s, uint64_t ticks)
+{
+    uint32_t head = atomic_load_explicit(&s->iterations_head, memory_order_relaxed);
+    /* acquire: the agent is done with the entry */
+    uint32_t tail = atomic_load_explicit(&s->iterations_tail, memory_order_acquire);
+    if (head - tail >= ST_ITERATIONS)
+        return;
+    struct st_iteration *it = &s->over[head % ST_ITERATIONS];
+    enum { TOP = sizeof(it->top) / sizeof(it->top[0]) };
+    uint32_t number = (uint32_t)(s->iterations - 1);
+    *it = (struct st_iteration){.number = s->iterations - 1,
+                                .t0 = s->iter_t0,
+                                .ticks = ticks,
+                                .calls = s->in_calls - s->iter_calls,
+                                .found = s->found - s->iter_found};
+    for (uint32_t call = 0; call < st_shared.call_count; call++) {
+        const struct st_sum *sum = &s->sums[call];
+        if (sum->iteration != number || !sum->count || sum->ticks <= it->top[TOP - 1].ticks)
+            continue;
+        unsigned i = TOP - 1;
+        for (; i > 0 && it->top[i - 1].ticks < sum->ticks; i--)
+            it->top[i] = it->top[i - 1];
+        it->top[i].call = call;
+        it->top[i].count = sum->count;
+        it->top[i].ticks = sum->ticks;
+    }
+    /* release: the agent reads the entry after the new head */
+    atomic_store_explicit(&s->iterations_head, head + 1, memory_order_release);
+}
+
+static inline void end_iteration(struct st_slot *s, uint64_t now)
+{
+    uint64_t ticks = now - s->iter_t0, calls = s->in_calls - s->iter_calls;
+    s->iterations++;
+    s->busy += ticks;
+    s->iter_hist[st_hist_bucket(ticks)]++;
+    if (calls)
+        s->calls_hist[st_hist_bucket(calls)]++;
+    if (ST_UNLIKELY(ticks > s->longest[ST_LONGEST - 1].ticks)) {
+        keep_longest(s, ticks);
+        s->iter_max = s->longest[0].ticks;
+    }
+    /* over its threshold, and not for what is reported already */
+    if (ST_UNLIKELY(ticks - (s->found - s->iter_found) >= st_iteration_ticks))
+        st_iteration_over(s, ticks);
+}
+
 void st_home_begin(struct st_slot *s)
 {
     if (ST_UNLIKELY(atomic_load_explicit(&st_agent_wanted, memory_order_relaxed)))
         st_agent_return();
     uint64_t now = st_now();
-    if (s->iter_t0) {
-        uint64_t ticks = now - s->iter_t0;
-        s->iterations++;
-        s->busy += ticks;
-        if (ticks > s->iter_max)
-            s->iter_max = ticks;
-    }
+    if (s->iter_t0)
+        end_iteration(s, now);
     s->home_t0 = now;
     s->at_home = true;
+    /* as in st_enter: the agent sees to the order, by membarrier */
+    atomic_signal_fence(memory_order_seq_cst);
+    if (ST_UNLIKELY(atomic_load_explicit(&s->sampling, memory_order_relaxed)))
+        st_wait_sample(s);
 }
 
 void st_home_end(struct st_slot *s)
 {
-    uint64_t now = st_now();
+    uint64_t now = st_now(), ticks = now - s->home_t0;
     s->at_home = false;
-    s->waited += now - s->home_t0;
+    s->waited += ticks;
+    s->wait_hist[st_hist_bucket(ticks)]++;
+    s->iter_calls = s->in_calls;
+    s->iter_found = s->found;
     s->iter_t0 = now;
 }
 
-/* ---- poll-like loops
- * ------------------------------------------------------------------------------------ */
+/* ---- poll-like loops ---- */
 
 void ST_COLD st_poll_returned(enum st_home home, uintptr_t site)
 {
@@ -244,8 +328,7 @@ void ST_COLD st_poll_returned(enum st_home home, uintptr_t site)
     poll_sites[empty].returns = 1;
 }
 
-/* ---- by name, and the end of a home fd
- * --------------------------------------------------------------------- */
+/* ---- by name, and the end of a home fd ---- */
 
 /* The calling thread has taken this name. */
 void ST_COLD st_thread_named(const char *name)

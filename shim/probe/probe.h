@@ -20,8 +20,7 @@
 #define ST_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define ST_COLD        __attribute__((noinline, cold))
 
-/* ---- the table ---------------------------------------------------------------------------------
- */
+/* ---- the table ---- */
 
 enum st_call_id {
 #define CALL(symbol, ...)     ST_CALL_##symbol,
@@ -40,15 +39,13 @@ enum st_call_id {
 
 extern const struct st_call st_calls[];
 
-/* ---- per thread
- * ---------------------------------------------------------------------------------- */
+/* ---- per thread ---- */
 
 /* The slot of a thread that runs a loop, else NULL: the one load that a wrapper costs everybody
  * else. Initial-exec: a preloaded object is there at start-up. */
 extern _Thread_local struct st_slot *st_self __attribute__((tls_model("initial-exec")));
 
-/* ---- settings and time
- * ----------------------------------------------------------------------------- */
+/* ---- settings and time ---- */
 
 extern struct st_shared st_shared;
 extern struct st_settings st_settings;
@@ -56,6 +53,7 @@ extern struct st_settings st_settings;
  * see every call. The last element is for descriptors of any class. */
 extern uint64_t st_fast_ticks[ST_CLASS_SLOTS];
 extern uint64_t st_threshold_ticks[ST_CLASS_COUNT];
+extern uint64_t st_iteration_ticks;
 extern bool st_tsc;
 /* A seccomp filter was installed by this process: no system call of ours on its threads any more.
  */
@@ -71,8 +69,7 @@ static inline uint64_t st_now(void)
     return ST_LIKELY(st_tsc) ? __rdtsc() : st_clock_ns();
 }
 
-/* ---- calls
- * ----------------------------------------------------------------------------------------- */
+/* ---- calls ---- */
 
 /* Stores the registers with which the stack can be unwound from here. Inlined into the wrapper,
  * whose frame stays in place while the call lasts. */
@@ -98,6 +95,7 @@ static inline __attribute__((always_inline)) void st_save_registers(uint64_t *re
  * on libgcc_s that its landing pads bring. */
 #define ST_PERSONALITY() __asm__ volatile(".cfi_personality 0x9b, st_personality_ref")
 
+void st_wait_sample(struct st_slot *s);
 bool st_nested(struct st_slot *s, enum st_call_id call);
 void st_over(struct st_slot *s, uint32_t seq, uint64_t ticks, unsigned class);
 
@@ -120,6 +118,11 @@ st_enter(struct st_slot *s, enum st_call_id call, uintptr_t a0, uintptr_t a1, ui
     s->t0 = st_now();
     /* release: the agent that sees the odd number sees the fields above */
     atomic_store_explicit(&s->seq, seq + 1, memory_order_release);
+    /* The store must not pass this load: the agent sees to that, by membarrier, before it looks at
+     * seq; here the compiler is all that has to be held back. */
+    atomic_signal_fence(memory_order_seq_cst);
+    if (ST_UNLIKELY(atomic_load_explicit(&s->sampling, memory_order_relaxed)))
+        st_wait_sample(s);
     return seq + 1;
 }
 
@@ -131,6 +134,11 @@ static inline __attribute__((always_inline)) void st_leave(struct st_slot *s, ui
     if (ST_UNLIKELY(atomic_load_explicit(&s->seq, memory_order_relaxed) != seq))
         return; /* a jump out of a signal handler has ended it already */
     s->in_calls += ticks;
+    struct st_sum *sum = &s->sums[s->call];
+    if (ST_UNLIKELY(sum->iteration != (uint32_t)s->iterations))
+        *sum = (struct st_sum){.iteration = (uint32_t)s->iterations};
+    sum->count++;
+    sum->ticks += ticks;
     if (ST_UNLIKELY(ticks >= st_fast_ticks[class]))
         st_over(s, seq, ticks, class);
     /* release: whatever the owner writes from now on comes after the even number */
@@ -141,19 +149,21 @@ static inline __attribute__((always_inline)) void st_leave(struct st_slot *s, ui
 /* Forgets the call that the thread was in: control has left it by a jump or an unwind. */
 void st_abandon(struct st_slot *s);
 
-/* ---- capture
- * ---------------------------------------------------------------------------------------- */
+/* ---- capture ---- */
 
 void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
                 const struct st_what *what);
 void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args, uint64_t ticks);
 bool st_could_block(const struct st_call *c, const uint64_t *args, const struct st_what *what);
+struct st_capture *st_capture_take(void);
+uint32_t st_capture_stack(void *to, const struct st_slot *s, uintptr_t from);
+int st_capture_python(struct st_py_raw *to, st_py_read_fn read);
+void st_sample(int number, void *info, void *context); /* a signal handler */
 void st_capture_init(void);
 void st_capture_child(void);
 void st_copy(void *to, const void *from, size_t n);
 
-/* ---- loops
- * ------------------------------------------------------------------------------------------ */
+/* ---- loops ---- */
 
 enum {
     ST_LOOPS_AUTO = 1,
@@ -174,6 +184,7 @@ void st_thread_named(const char *name);
 /* Home waits. st_is_home says whether a wait on `fd` is the loop's own (and moves the home where it
  * has moved); begin and end bracket it. */
 bool st_is_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site);
+void st_iteration_over(struct st_slot *s, uint64_t ticks);
 void st_home_begin(struct st_slot *s);
 void st_home_end(struct st_slot *s);
 
@@ -195,14 +206,15 @@ static inline bool st_fd_is_home(int fd)
     return atomic_load_explicit(&st_home_fds[i / 64], memory_order_relaxed) >> (i % 64) & 1;
 }
 
-/* ---- the agent, fork and exit
- * -------------------------------------------------------------------------- */
+/* ---- the agent, fork and exit ---- */
 
 int st_agent_start(void);
 void st_agent_stop(uint32_t why);
 void st_agent_flush(void);
-void st_before_filter(unsigned long flags);
-void st_before_prctl(long option, long argument);
+/* Around the installation of a seccomp filter, on this thread or on all. */
+void st_before_filter(bool all_threads);
+void st_after_filter(bool all_threads, bool installed);
+bool st_is_filtered(void);
 extern _Atomic bool st_agent_wanted; /* it was stopped for a fork: bring it back */
 void st_agent_return(void);
 bool st_same_process(void);
@@ -214,8 +226,7 @@ void st_agent_pause(void);
 void st_keep_file(void);
 void st_before_exec(void);
 
-/* ---- raw system calls: never through a wrapper, never touching errno
- * ---------------------------------------- */
+/* ---- raw system calls: never through a wrapper, never touching errno ---- */
 
 static inline long st_raw6(long n, long a, long b, long c, long d, long e, long f)
 {
@@ -231,8 +242,7 @@ static inline long st_raw6(long n, long a, long b, long c, long d, long e, long 
 }
 #define ST_RAW(n, a, b, c, d) st_raw6(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 
-/* ---- finding libc's functions
- * -------------------------------------------------------------------------- */
+/* ---- finding libc's functions ---- */
 
 void *st_resolve(const char *name, const char *version);
 void *st_resolve_libc(const char *name);

@@ -7,6 +7,7 @@
 _Thread_local struct st_slot *st_self __attribute__((tls_model("initial-exec")));
 uint64_t st_fast_ticks[ST_CLASS_SLOTS];
 uint64_t st_threshold_ticks[ST_CLASS_COUNT];
+uint64_t st_iteration_ticks;
 
 /* A jump that goes further than this in one leap is taken for a change of stacks. */
 enum { ST_SAME_STACK = 1 << 20 };
@@ -101,6 +102,7 @@ void ST_COLD st_over(struct st_slot *s, uint32_t seq, uint64_t ticks, unsigned c
 {
     int error = errno;
     if (atomic_load_explicit(&s->claim, memory_order_acquire) == seq) {
+        s->found += ticks;
         tell_end(s, seq, ticks);
         return;
     }
@@ -121,6 +123,7 @@ void ST_COLD st_over(struct st_slot *s, uint32_t seq, uint64_t ticks, unsigned c
     bool over = ticks >= st_threshold_ticks[class];
     bool strict = !over && strict_class && st_could_block(c, s->args, &what);
     if ((over || strict)) {
+        s->found += ticks;
         if (claim(s, seq))
             st_capture(s, ticks, class, strict, &what);
         else

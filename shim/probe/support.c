@@ -5,7 +5,6 @@
 
 #include "../stalltrace.h"
 
-#include <linux/seccomp.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -18,8 +17,7 @@ WRAPPER(close, int, (int fd))
     return real_close(fd);
 }
 
-/* ---- names
- * ---------------------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 WRAPPER(pthread_setname_np, int, (pthread_t thread, const char *name))
 {
@@ -29,32 +27,7 @@ WRAPPER(pthread_setname_np, int, (pthread_t thread, const char *name))
     return r;
 }
 
-/* ---- seccomp
- * ---------------------------------------------------------------------------------------- */
-
-/* A filter is about to be installed: on this thread, or (TSYNC) on all. From here on the app's
- * threads make no system call of ours. The agent starts before it, if it can, since a thread made
- * afterwards would inherit the filter; with a filter for all threads it steps aside. */
-void ST_COLD st_before_filter(unsigned long flags)
-{
-    int error = errno;
-    if (flags & SECCOMP_FILTER_FLAG_TSYNC) {
-        if (atomic_load(&st_shared.agent_state) == ST_AGENT_RUNNING)
-            st_agent_stop(ST_STOP_FILTER);
-        atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
-    } else {
-        st_agent_start();
-    }
-    atomic_store(&st_filtered, true);
-    errno = error;
-}
-
-void ST_COLD st_before_prctl(long option, long argument)
-{
-    if (option == PR_SET_SECCOMP)
-        st_before_filter(0);
-    (void)argument;
-}
+/* ---- seccomp ---- */
 
 WRAPPER(prctl, int, (int option, ...))
 {
@@ -64,20 +37,22 @@ WRAPPER(prctl, int, (int option, ...))
     for (int i = 0; i < 4; i++)
         a[i] = va_arg(rest, long);
     va_end(rest);
-    if (ST_UNLIKELY(option == PR_SET_SECCOMP))
-        st_before_prctl(option, a[0]);
+    bool filter = option == PR_SET_SECCOMP;
+    if (ST_UNLIKELY(filter))
+        st_before_filter(false);
     int r = real_prctl(option, a[0], a[1], a[2], a[3]);
+    if (ST_UNLIKELY(filter))
+        st_after_filter(false, r == 0);
     if (option == PR_SET_NAME && r == 0)
         st_thread_named((const char *)a[0]);
     return r;
 }
 
-/* ---- what concerns all threads, or wants there to be one
- * ------------------------------------------------- */
+/* ---- what concerns all threads, or wants there to be one ---- */
 
 static bool is_root(void)
 {
-    return ST_RAW(SYS_geteuid, 0, 0, 0, 0) == 0;
+    return !st_is_filtered() && ST_RAW(SYS_geteuid, 0, 0, 0, 0) == 0;
 }
 
 /* glibc hands new ids to every thread, ours too, if it knows that there is one. */
@@ -125,8 +100,7 @@ WRAPPER(setns, int, (int fd, int type))
     return real_setns(fd, type);
 }
 
-/* ---- exit and exec
- * -------------------------------------------------------------------------------------- */
+/* ---- exit and exec ---- */
 
 #define EXIT(symbol)                                                                               \
     WRAPPER(symbol, void, (int status))                                                            \
@@ -195,8 +169,7 @@ WRAPPER(fexecve, int, (int fd, char *const argv[], char *const envp[]))
 JUMP(longjmp)
 JUMP(__longjmp_chk)
 
-/* ---- stalltrace.h
- * ------------------------------------------------------------------------------------------- */
+/* ---- stalltrace.h ---- */
 
 ST_EXPORT void stalltrace_loop_begin(const char *name)
 {

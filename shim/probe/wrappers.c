@@ -6,8 +6,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 
-/* ---- stubs: the first call of each function resolves it
- * ---------------------------------------------- */
+/* ---- stubs: the first call of each function resolves it ---- */
 
 static long missing(void)
 {
@@ -92,8 +91,7 @@ static int lazy_prctl(int option, ...)
 }
 int (*real_prctl)(int option, ...) = lazy_prctl;
 
-/* ---- the table
- * ----------------------------------------------------------------------------------------- */
+/* ---- the table ---- */
 
 const struct st_call st_calls[ST_CALL_COUNT] = {
 #define CALL(symbol, name, version, class, rule, ...)                                              \
@@ -111,8 +109,7 @@ const struct st_call st_calls[ST_CALL_COUNT] = {
 #undef ALIAS
 };
 
-/* ---- the plain wrappers
- * ---------------------------------------------------------------------------------- */
+/* ---- the plain wrappers ---- */
 
 #define CALL(symbol, name, version, class, rule, result, parameters, arguments, a0, a1, a2)        \
     ON_LOOP(symbol, result, parameters)                                                            \
@@ -143,8 +140,7 @@ const struct st_call st_calls[ST_CALL_COUNT] = {
 #undef NUMBER
 #undef ALIAS
 
-/* ---- the other names of the wrappers, whichever file they are in
- * --------------------------------------- */
+/* ---- the other names of the wrappers, whichever file they are in ---- */
 
 /* A jump, since an alias must stand in the file of what it names. The linker's -Bsymbolic-functions
  * makes it a direct one. */

@@ -1,0 +1,191 @@
+/* What the kernel tells about a thread of this process, out of /proc and the cgroup. */
+#include "kernel.h"
+
+#include "agent.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+static long read_path(const char *path, char *buf, size_t size)
+{
+    long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    long n = syscall(SYS_read, fd, buf, size - 1);
+    syscall(SYS_close, fd);
+    buf[n > 0 ? n : 0] = 0;
+    return n;
+}
+
+static long read_task(pid_t tid, const char *file, char *buf, size_t size)
+{
+    char path[64] = "";
+    struct st_text t = {path, sizeof(path), 0};
+    st_text_add(&t, "/proc/self/task/");
+    st_text_number(&t, (uint64_t)tid, 10, 1);
+    st_text_char(&t, '/');
+    st_text_add(&t, file);
+    buf[0] = 0;
+    return read_path(path, buf, size);
+}
+
+static const char *number(const char *p, uint64_t *v, unsigned base)
+{
+    *v = 0;
+    while (*p == ' ' || *p == '\t')
+        p++;
+    if (base == 16 && p[0] == '0' && p[1] == 'x')
+        p += 2;
+    for (;; p++) {
+        unsigned d = *p >= '0' && *p <= '9'   ? (unsigned)(*p - '0')
+                     : *p >= 'a' && *p <= 'f' ? (unsigned)(*p - 'a' + 10)
+                                              : 99;
+        if (d >= base)
+            return p;
+        *v = *v * base + d;
+    }
+}
+
+int st_schedstat(pid_t tid, uint64_t *running, uint64_t *waiting)
+{
+    char text[96];
+    if (read_task(tid, "schedstat", text, sizeof(text)) <= 0)
+        return -ENOENT;
+    number(number(text, running, 10), waiting, 10);
+    return 0;
+}
+
+char st_thread_state(pid_t tid)
+{
+    char text[512];
+    if (read_task(tid, "stat", text, sizeof(text)) <= 0)
+        return 0;
+    const char *end = strrchr(text, ')'); /* the name may hold anything */
+    return end && end[1] == ' ' ? end[2] : 0;
+}
+
+bool st_signal_blocked(pid_t tid, int signal_number)
+{
+    char text[4096];
+    uint64_t mask;
+    if (read_task(tid, "status", text, sizeof(text)) <= 0)
+        return true;
+    const char *line = strstr(text, "SigBlk:");
+    if (!line)
+        return true;
+    number(line + 7, &mask, 16);
+    return mask >> (signal_number - 1) & 1;
+}
+
+/* The calls that threads sleep in; others are told by number. */
+static const char *syscall_name(uint64_t n)
+{
+    static const struct {
+        uint16_t number;
+        const char *name;
+    } names[] = {
+        {SYS_read, "read"},
+        {SYS_write, "write"},
+        {SYS_poll, "poll"},
+        {SYS_ppoll, "ppoll"},
+        {SYS_select, "select"},
+        {SYS_pselect6, "pselect6"},
+        {SYS_epoll_wait, "epoll_wait"},
+        {SYS_epoll_pwait, "epoll_pwait"},
+        {SYS_futex, "futex"},
+        {SYS_nanosleep, "nanosleep"},
+        {SYS_clock_nanosleep, "clock_nanosleep"},
+        {SYS_io_uring_enter, "io_uring_enter"},
+        {SYS_wait4, "wait4"},
+        {SYS_waitid, "waitid"},
+        {SYS_connect, "connect"},
+        {SYS_accept, "accept"},
+        {SYS_accept4, "accept4"},
+        {SYS_recvfrom, "recvfrom"},
+        {SYS_recvmsg, "recvmsg"},
+        {SYS_sendto, "sendto"},
+        {SYS_sendmsg, "sendmsg"},
+        {SYS_openat, "openat"},
+        {SYS_open, "open"},
+        {SYS_fsync, "fsync"},
+        {SYS_fdatasync, "fdatasync"},
+        {SYS_flock, "flock"},
+        {SYS_fcntl, "fcntl"},
+        {SYS_pread64, "pread64"},
+        {SYS_pwrite64, "pwrite64"},
+        {SYS_munmap, "munmap"},
+        {SYS_mmap, "mmap"},
+        {SYS_madvise, "madvise"},
+        {SYS_msync, "msync"},
+        {SYS_pause, "pause"},
+        {SYS_clone, "clone"},
+        {SYS_vfork, "vfork"},
+    };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (names[i].number == n)
+            return names[i].name;
+    return NULL;
+}
+
+/* "running", "-1 SP PC" (asleep, in no system call) or "NR A1…A6 SP PC". */
+int st_sleeping_in(pid_t tid, struct st_sleep *out)
+{
+    char text[256];
+    memset(out, 0, sizeof(*out));
+    if (read_task(tid, "wchan", out->wchan, sizeof(out->wchan)) <= 0 || out->wchan[0] == '0')
+        out->wchan[0] = 0;
+    if (read_task(tid, "syscall", text, sizeof(text)) <= 0)
+        return out->wchan[0] ? 0 : -ENOENT;
+    if (text[0] == 'r')
+        return -EAGAIN;
+    struct st_text t = {out->syscall, sizeof(out->syscall), 0};
+    uint64_t v[9] = {0};
+    const char *p = text;
+    int n = 0;
+    if (text[0] == '-') {
+        p = strchr(text, ' ');
+        n = 7;
+    }
+    for (; p && n < 9 && *p && *p != '\n'; n++)
+        p = number(p, &v[n], n ? 16 : 10);
+    out->sp = v[7];
+    out->pc = v[8];
+    if (text[0] != '-') {
+        const char *name = syscall_name(v[0]);
+        if (name)
+            st_text_add(&t, name);
+        else
+            st_text_number(&t, v[0], 10, 1);
+    }
+    return 0;
+}
+
+uint64_t st_throttled_ns(void)
+{
+    static char path[512];
+    static pid_t found_for;
+    char text[2048];
+    uint64_t usec = 0;
+    if (found_for != getpid()) {
+        found_for = getpid();
+        struct st_text t = {path, sizeof(path), 0};
+        path[0] = 0;
+        st_text_add(&t, "/sys/fs/cgroup");
+        if (read_path("/proc/self/cgroup", text, sizeof(text)) > 0) {
+            const char *unified = strstr(text, "0::");
+            for (const char *p = unified ? unified + 3 : "\n"; *p && *p != '\n'; p++)
+                st_text_char(&t, *p);
+        }
+        st_text_add(&t, "/cpu.stat");
+        if (read_path(path, text, sizeof(text)) <= 0)
+            path[0] = 0;
+    }
+    if (!path[0] || read_path(path, text, sizeof(text)) <= 0)
+        return 0;
+    const char *line = strstr(text, "throttled_usec");
+    if (line)
+        number(line + 14, &usec, 10);
+    return usec * 1000;
+}

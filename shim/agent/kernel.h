@@ -1,0 +1,31 @@
+/* What the kernel tells about a thread of this process, out of /proc and the cgroup. */
+#ifndef STALLTRACE_KERNEL_H
+#define STALLTRACE_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Time on a processor and time spent waiting for one, in ns. 0, or -ENOENT where the kernel keeps
+ * no such figures. */
+int st_schedstat(pid_t tid, uint64_t *running, uint64_t *waiting);
+
+/* The letter of the thread's state (R, S, D, T, t, …); 0: it is gone. */
+char st_thread_state(pid_t tid);
+
+/* Does the thread block this signal? */
+bool st_signal_blocked(pid_t tid, int number);
+
+/* What a sleeping thread sleeps in. */
+struct st_sleep {
+    char syscall[32]; /* its name where known, else its number; empty: not in one (a page fault) */
+    char wchan[64];   /* the kernel function; empty: not told */
+    uint64_t sp, pc;  /* 0: not told */
+};
+int st_sleeping_in(pid_t tid, struct st_sleep *out);
+
+/* ns for which the cgroup's quota has kept the process from running, in all; 0 where there is none.
+ */
+uint64_t st_throttled_ns(void);
+
+#endif
