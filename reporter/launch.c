@@ -13,12 +13,12 @@
 
 #include "util.h"
 
-static const int forwarded[] = {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+static const int forwarded[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
 
 /* What the program must find as the caller left it. */
 struct signal_state {
     sigset_t mask;
-    struct sigaction interrupt, quit, child;
+    struct sigaction child;
 };
 
 static void take_signals(struct launch *launch, struct signal_state *before)
@@ -29,10 +29,7 @@ static void take_signals(struct launch *launch, struct signal_state *before)
     for (size_t i = 0; i < COUNT_OF(forwarded); i++)
         sigaddset(&watched, forwarded[i]);
     sigprocmask(SIG_BLOCK, &watched, &before->mask);
-    struct sigaction ignore = {.sa_handler = SIG_IGN}, normal = {.sa_handler = SIG_DFL};
-    /* The terminal sends these to the program as well; what to do is up to the program. */
-    sigaction(SIGINT, &ignore, &before->interrupt);
-    sigaction(SIGQUIT, &ignore, &before->quit);
+    struct sigaction normal = {.sa_handler = SIG_DFL};
     /* An inherited SIG_IGN would discard the program's exit status. */
     sigaction(SIGCHLD, &normal, &before->child);
     launch->signal_fd = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -40,8 +37,6 @@ static void take_signals(struct launch *launch, struct signal_state *before)
 
 static void give_back_signals(const struct signal_state *before)
 {
-    sigaction(SIGINT, &before->interrupt, NULL);
-    sigaction(SIGQUIT, &before->quit, NULL);
     sigaction(SIGCHLD, &before->child, NULL);
     sigprocmask(SIG_SETMASK, &before->mask, NULL);
 }
@@ -106,7 +101,8 @@ int launch_handle(struct launch *launch)
             int status = reap(launch);
             result = status >= 0 ? status : result;
         } else if (info.ssi_code != SI_KERNEL && result < 0) {
-            /* What the kernel sends (a hang-up) goes to the whole group already. */
+            /* What the kernel sends (Ctrl-C, a hang-up) goes to the whole group already; whether it
+             * ends anything is the program's affair. */
             kill(launch->pid, (int)info.ssi_signo);
         }
     }

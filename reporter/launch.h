@@ -9,9 +9,8 @@ struct launch {
     int signal_fd;
 };
 
-/* Starts `argv` (NULL-terminated) with the environment as it is. From then on, SIGINT and SIGQUIT
- * are the program's alone, and the other signals wait in `signal_fd`. Returns 0, or the negative
- * errno with which execvp failed. */
+/* Starts `argv` (NULL-terminated) with the environment as it is. From then on, signals
+ * wait in `signal_fd`. Returns 0, or the negative errno with which execvp failed. */
 int launch_start(struct launch *launch, char **argv);
 /* After `signal_fd` became readable: forwards signals, reaps. Returns the program's exit status
  * (128 + n for a signal) once it has ended, else -1. */
