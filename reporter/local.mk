@@ -79,7 +79,6 @@ endif
 REPORTER_TEST_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 REPORTER_TEST_LIBS = libreporter.la $(CHECK_LIBS)
 REPORTER_TEST_TRACE = tests/unit/reporter_trace.c tests/unit/reporter_trace.h
-EXTRA_DIST += tests/unit/data/asyncio.jsonl
 
 tests_unit_test_reporter_findings_SOURCES = tests/unit/test_reporter_findings.c $(REPORTER_TEST_TRACE)
 tests_unit_test_reporter_findings_CFLAGS = $(REPORTER_TEST_CFLAGS)
