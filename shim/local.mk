@@ -47,6 +47,8 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/memory.c \
 	shim/agent/memory.h \
 	shim/agent/modules.c \
+	shim/agent/perfmap.c \
+	shim/agent/perfmap.h \
 	shim/agent/python.c \
 	shim/agent/python.h \
 	shim/agent/python_code.c \

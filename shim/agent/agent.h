@@ -29,6 +29,7 @@ struct st_frame {
 
 struct st_stack {
     uint32_t count;
+    bool broken;    /* ends in code without unwind tables or frame pointers */
     bool truncated; /* deeper than what was copied, or than ST_MAX_FRAMES */
     struct st_frame frames[ST_MAX_FRAMES];
 };

@@ -3,6 +3,7 @@
 #include "json.h"
 #include "kernel.h"
 #include "memory.h"
+#include "perfmap.h"
 #include "python.h"
 
 #include <fcntl.h>
@@ -195,6 +196,10 @@ static void add_frame(uint64_t pc, bool exact)
     if (m) {
         js_number("module", m->id);
         js_hex("vaddr", pc - m->base);
+    } else {
+        char name[512];
+        if (st_perfmap_name(exact ? pc : pc - 1, name, sizeof(name)))
+            js_string("symbol", name);
     }
     if (exact)
         js_bool("exact", true);
@@ -263,6 +268,8 @@ uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stac
     js_close(']');
     if (py_len > 0)
         add_python(py, py_len);
+    if (stack->broken)
+        js_bool("broken", true);
     if (stack->truncated)
         js_bool("truncated", true);
     if (!js_end())
@@ -396,5 +403,6 @@ void st_records_reset(void)
 {
     stalls = 0;
     stack_count = 0;
+    st_perfmap_reset();
     memset(stack_table, 0, sizeof(stack_table));
 }

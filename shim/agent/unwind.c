@@ -155,7 +155,7 @@ void st_unwind(const uint64_t *regs, uint64_t base, const uint8_t *bytes, uint32
     unw_word_t pc, sp, last_sp = 0;
     bool exact = true; /* of the frame that comes next */
     out->count = 0;
-    out->truncated = false;
+    out->truncated = out->broken = false;
     st_mem_forget();
     if (unw_init_remote(&cursor, space, &copied) < 0)
         return;
@@ -171,12 +171,19 @@ void st_unwind(const uint64_t *regs, uint64_t base, const uint8_t *bytes, uint32
             out->frames[out->count++] = (struct st_frame){.pc = pc, .exact = exact};
         }
         exact = unw_is_signal_frame(&cursor) > 0;
-        if (unw_step(&cursor) <= 0)
+        int step = unw_step(&cursor);
+        if (step <= 0) {
+            out->broken = step < 0;
             break;
+        }
         if (sp == last_sp && out->count > 1 && out->frames[out->count - 1].pc == pc)
             break; /* tables that lead nowhere */
         last_sp = sp;
     }
-    if (copied.beyond)
+    if (copied.beyond) {
         out->truncated = true;
+        out->broken = false;
+    } else if (out->count && !st_module_at(out->frames[out->count - 1].pc)) {
+        out->broken = true; /* no thread begins in code that lies in no object */
+    }
 }

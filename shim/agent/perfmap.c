@@ -1,0 +1,129 @@
+/* Names of code made at run time, out of /tmp/perf-PID.map: V8, the JVM, .NET, LuaJIT and Python's
+ * trampolines write it, a line "start size name" for each piece of code, in hexadecimal. The file only
+ * grows; what is new is read when a name is asked for, and of several pieces at one address the
+ * latest counts. */
+#include "perfmap.h"
+
+#include "agent.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+/* A process with more code than this has its oldest pieces forgotten. */
+enum { MAX_PIECES = 1 << 19, BLOCK = 64 * 1024 };
+
+struct piece {
+    uint64_t start;
+    uint32_t size, length; /* of the code; of the name */
+    uint64_t name_at;      /* offset in the file */
+};
+
+static struct piece *pieces; /* mapped when the first map is found; pages are used as they fill */
+static uint64_t count;       /* pieces seen; the ring holds the latest MAX_PIECES */
+static uint64_t read_to;     /* offset of the first line that is not read yet */
+static uint64_t inode;
+
+void st_perfmap_reset(void)
+{
+    count = read_to = inode = 0;
+}
+
+static int open_map(void)
+{
+    char path[64] = "";
+    struct st_text t = {path, sizeof(path), 0};
+    st_text_add(&t, "/tmp/perf-");
+    st_text_number(&t, (uint64_t)getpid(), 10, 1);
+    st_text_add(&t, ".map");
+    return (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+}
+
+static const char *hex(const char *p, const char *end, uint64_t *v)
+{
+    *v = 0;
+    if (end - p > 2 && p[0] == '0' && p[1] == 'x')
+        p += 2;
+    for (; p < end; p++) {
+        unsigned d = *p >= '0' && *p <= '9'   ? (unsigned)(*p - '0')
+                     : *p >= 'a' && *p <= 'f' ? (unsigned)(*p - 'a' + 10)
+                     : *p >= 'A' && *p <= 'F' ? (unsigned)(*p - 'A' + 10)
+                                              : 99;
+        if (d > 15)
+            break;
+        *v = *v << 4 | d;
+    }
+    return p;
+}
+
+static void take_line(const char *line, const char *end, uint64_t at)
+{
+    uint64_t start, size;
+    const char *p = hex(line, end, &start);
+    if (p == end || *p != ' ')
+        return;
+    p = hex(p + 1, end, &size);
+    if (p == end || *p != ' ' || !size || size > UINT32_MAX)
+        return;
+    p++;
+    pieces[count++ % MAX_PIECES] = (struct piece){.start = start,
+                                                  .size = (uint32_t)size,
+                                                  .length = (uint32_t)(end - p),
+                                                  .name_at = at + (uint64_t)(p - line)};
+}
+
+static void read_news(int fd)
+{
+    static char block[BLOCK];
+    struct stat st;
+    if (syscall(SYS_fstat, fd, &st) < 0)
+        return;
+    if (st.st_ino != inode || (uint64_t)st.st_size < read_to) {
+        st_perfmap_reset(); /* another file */
+        inode = st.st_ino;
+    }
+    for (;;) {
+        long n = syscall(SYS_pread64, fd, block, sizeof(block), read_to);
+        if (n <= 0)
+            return;
+        const char *p = block, *all = block + n, *newline;
+        while ((newline = memchr(p, '\n', (size_t)(all - p))) != NULL) {
+            take_line(p, newline, read_to + (uint64_t)(p - block));
+            p = newline + 1;
+        }
+        if (p == block)
+            return; /* a line that is not finished yet, or is none */
+        read_to += (uint64_t)(p - block);
+    }
+}
+
+bool st_perfmap_name(uint64_t pc, char *out, size_t size)
+{
+    int fd = open_map();
+    bool found = false;
+    if (fd < 0)
+        return false;
+    if (!pieces) {
+        void *p = mmap(NULL, sizeof(struct piece) * MAX_PIECES, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        pieces = p == MAP_FAILED ? NULL : p;
+    }
+    if (pieces)
+        read_news(fd);
+    uint64_t held = count < MAX_PIECES ? count : MAX_PIECES;
+    for (uint64_t i = 1; pieces && i <= held; i++) {
+        const struct piece *m = &pieces[(count - i) % MAX_PIECES];
+        if (pc - m->start >= m->size)
+            continue;
+        size_t n = m->length < size - 1 ? m->length : size - 1;
+        long r = syscall(SYS_pread64, fd, out, n, m->name_at);
+        out[r > 0 ? r : 0] = 0;
+        found = r > 0;
+        break;
+    }
+    syscall(SYS_close, fd);
+    return found;
+}

@@ -1,0 +1,14 @@
+/* Names of code made at run time, out of /tmp/perf-PID.map. */
+#ifndef STALLTRACE_PERFMAP_H
+#define STALLTRACE_PERFMAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The name that the process's perf map gives to the code at `pc` now; false: none. Now, since the
+ * addresses of such code are used again: later it may be another's. */
+bool st_perfmap_name(uint64_t pc, char *out, size_t size);
+void st_perfmap_reset(void);
+
+#endif
