@@ -63,6 +63,7 @@ EXTRA_DIST += \
 	tests/programs/symbols.cc \
 	tests/programs/uvicorn_server.py \
 	tests/programs/uvloop_loop.py \
+	tests/programs/variants.c \
 	$(E2E_TESTS)
 E2E_TESTS = \
 	tests/e2e/conftest.py \
@@ -79,4 +80,5 @@ E2E_TESTS = \
 	tests/e2e/test_redis.py \
 	tests/e2e/test_run.py \
 	tests/e2e/test_servers.py \
-	tests/e2e/test_symbols.py
+	tests/e2e/test_symbols.py \
+	tests/e2e/test_variants.py
