@@ -31,7 +31,11 @@ static long milliseconds(const struct timespec *t)
 
 static bool epoll_tags(int epfd)
 {
-    return (st_loops & (ST_LOOPS_AUTO | ST_LOOPS_POLL)) && st_tag(ST_HOME_EPOLL, epfd, 0);
+    if (st_loops & ST_LOOPS_NAME && !st_own_name_matches() &&
+        !(st_loops & (ST_LOOPS_AUTO | ST_LOOPS_POLL)))
+        return false;
+    return st_loops & (ST_LOOPS_AUTO | ST_LOOPS_POLL | ST_LOOPS_NAME) &&
+           st_tag(ST_HOME_EPOLL, epfd, 0);
 }
 
 ON_LOOP(epoll_wait, int, (int epfd, struct epoll_event *events, int max, int timeout))
@@ -87,9 +91,10 @@ WRAPPER(epoll_pwait2, int,
  */
 #define WATCHED(home, n, call)                                                                     \
     do {                                                                                           \
-        if (ST_UNLIKELY(st_poll_watch | st_poll_all) && (n) >= 2) {                                \
+        if (ST_UNLIKELY(st_poll_watch | st_poll_all)) {                                            \
+            unsigned long fds_now = n; /* select changes its sets */                               \
             int r = call;                                                                          \
-            st_poll_returned(home, SITE);                                                          \
+            st_poll_returned(home, SITE, fds_now);                                                 \
             return r;                                                                              \
         }                                                                                          \
         return call;                                                                               \
@@ -154,16 +159,16 @@ WRAPPER(__ppoll_chk, int,
 }
 
 /* How many descriptors the sets name. */
-static unsigned set_size(int n, const fd_set *in, const fd_set *out, const fd_set *except)
+static unsigned long set_size(int n, const fd_set *in, const fd_set *out, const fd_set *except)
 {
-    unsigned count = 0;
+    unsigned long count = 0;
     const fd_set *sets[] = {in, out, except};
     for (int k = 0; k < 3; k++)
         for (int i = 0; sets[k] && i < n; i += 64) {
             uint64_t word = ((const uint64_t *)sets[k])[i / 64];
             if (n - i < 64)
                 word &= (1ull << (n - i)) - 1;
-            count += (unsigned)__builtin_popcountll(word);
+            count += (unsigned long)__builtin_popcountll(word);
         }
     return count;
 }

@@ -528,8 +528,8 @@ __attribute__((constructor)) static void start(int argc, char **argv)
     /* here, not with the first loop: a master without one forks workers that have one */
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     st_poll_watch = st_loops & (ST_LOOPS_AUTO | ST_LOOPS_POLL) ? 1 : 0;
-    st_poll_all = st_loops & ST_LOOPS_POLL;
-    if (st_loops & ST_LOOPS_MAIN)
+    st_poll_all = st_loops & (ST_LOOPS_POLL | ST_LOOPS_NAME);
+    if (st_loops & ST_LOOPS_MAIN || (st_loops & ST_LOOPS_NAME && st_own_name_matches()))
         st_tag(ST_HOME_NONE, -1, 0);
     errno = error;
 }

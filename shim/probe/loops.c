@@ -4,6 +4,7 @@
 #include <link.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 static struct st_slot slots[ST_MAX_SLOTS];
@@ -307,9 +308,17 @@ void st_home_end(struct st_slot *s)
 
 /* ---- poll-like loops ---- */
 
-void ST_COLD st_poll_returned(enum st_home home, uintptr_t site)
+void ST_COLD st_poll_returned(enum st_home home, uintptr_t site, unsigned long fds)
 {
     unsigned empty = 0;
+    if (st_loops & ST_LOOPS_NAME && fds && st_own_name_matches()) {
+        struct st_slot *s = st_tag(home, -1, site);
+        if (s)
+            s->iter_t0 = st_now();
+        return;
+    }
+    if (fds < 2 || !(st_poll_watch || st_loops & ST_LOOPS_POLL))
+        return;
     for (unsigned i = 0; i < POLL_SITES; i++) {
         if (poll_sites[i].site == site) {
             if (++poll_sites[i].returns >= ST_SITE_RETURNS) {
@@ -329,6 +338,15 @@ void ST_COLD st_poll_returned(enum st_home home, uintptr_t site)
 }
 
 /* ---- by name, and the end of a home fd ---- */
+
+/* Does the calling thread bear a name that was asked for? Names are given by other threads, too,
+ * and inherited, so the kernel is asked. */
+bool ST_COLD st_own_name_matches(void)
+{
+    char name[16] = "";
+    return !st_is_filtered() && ST_RAW(SYS_prctl, PR_GET_NAME, name, 0, 0) == 0 &&
+           st_name_matches(name);
+}
 
 /* The calling thread has taken this name. */
 void ST_COLD st_thread_named(const char *name)

@@ -179,6 +179,7 @@ void st_untag(struct st_slot *s, int reason);
 void st_loops_init(void);
 void st_loops_child(void);
 bool st_name_matches(const char *name);
+bool st_own_name_matches(void);
 void st_thread_named(const char *name);
 
 /* Home waits. st_is_home says whether a wait on `fd` is the loop's own (and moves the home where it
@@ -190,7 +191,7 @@ void st_home_end(struct st_slot *s);
 
 /* Poll-like waits of threads that are not (yet) loop threads: counts returns to one call site, and
  * tags the thread. */
-void st_poll_returned(enum st_home home, uintptr_t site);
+void st_poll_returned(enum st_home home, uintptr_t site, unsigned long fds);
 extern _Thread_local uint8_t st_poll_watch __attribute__((tls_model("initial-exec")));
 
 extern bool st_poll_all; /* on every thread */

@@ -151,6 +151,45 @@ WRAPPER(fexecve, int, (int fd, char *const argv[], char *const envp[]))
     return real_fexecve(fd, argv, envp);
 }
 
+/* The arguments are listed on the stack, as exec itself does. */
+#define LISTED(first)                                                                              \
+    va_list list;                                                                                  \
+    size_t n = 1;                                                                                  \
+    va_start(list, first);                                                                         \
+    while (first && va_arg(list, char *))                                                          \
+        n++;                                                                                       \
+    va_end(list);                                                                                  \
+    char *argv[n + 1];                                                                             \
+    argv[0] = (char *)(uintptr_t)first;                                                            \
+    va_start(list, first);                                                                         \
+    for (size_t i = 1; first && i <= n; i++)                                                       \
+    argv[i] = va_arg(list, char *)
+
+WRAPPER(execl, int, (const char *path, const char *first, ...))
+{
+    LISTED(first);
+    va_end(list);
+    st_before_exec();
+    return real_execv(path, argv);
+}
+
+WRAPPER(execlp, int, (const char *file, const char *first, ...))
+{
+    LISTED(first);
+    va_end(list);
+    st_before_exec();
+    return real_execvp(file, argv);
+}
+
+WRAPPER(execle, int, (const char *path, const char *first, ...))
+{
+    LISTED(first);
+    char *const *envp = va_arg(list, char *const *);
+    va_end(list);
+    st_before_exec();
+    return real_execve(path, argv, envp);
+}
+
 /* ---- jumps
  * ------------------------------------------------------------------------------------------------
  */

@@ -91,6 +91,11 @@ static int lazy_prctl(int option, ...)
 }
 int (*real_prctl)(int option, ...) = lazy_prctl;
 
+/* Never called: their wrappers call the variant that takes an array. */
+int (*real_execl)(const char *path, const char *first, ...);
+int (*real_execlp)(const char *file, const char *first, ...);
+int (*real_execle)(const char *path, const char *first, ...);
+
 /* ---- the table ---- */
 
 const struct st_call st_calls[ST_CALL_COUNT] = {

@@ -74,6 +74,21 @@ TEST(execvpe, SUPPORT)
     IN_CHILD(t, call("sh", shell, environ));
 }
 
+TEST(execl, SUPPORT)
+{
+    IN_CHILD(t, call("/bin/sh", "sh", "-c", "exit $((3 + 4))", (char *)NULL));
+}
+
+TEST(execlp, SUPPORT)
+{
+    IN_CHILD(t, call("sh", "sh", "-c", "exit $((3 + 4))", (char *)NULL));
+}
+
+TEST(execle, SUPPORT)
+{
+    IN_CHILD(t, call("/bin/sh", "sh", "-c", "exit $((3 + 4))", (char *)NULL, environ));
+}
+
 TEST(fexecve, SUPPORT)
 {
     int fd = keep_fd(t, open("/bin/sh", O_RDONLY | O_CLOEXEC));
