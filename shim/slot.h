@@ -62,6 +62,23 @@ enum st_rule {
     ST_RULE_COMMAND,   /* args[0]: the command line */
     ST_RULE_FUTEX,     /* args[0]: address, args[1]: operation */
     ST_RULE_ALWAYS,    /* could always have blocked; no detail */
+    ST_RULE_TEXT,      /* args[0]: a name or a command; could always have blocked */
+    ST_RULE_ID,        /* args[0]: a number; could always have blocked */
+    ST_RULE_SPAWN,     /* args[0]: a path or a command; it takes time, but waits for nobody */
+    ST_RULE_UNLESS,    /* args[1]: not 0 where it was told not to wait; no detail */
+    ST_RULE_TIMEOUT,   /* args[0]: struct timespec *, relative; NULL: for ever */
+    ST_RULE_INODE,     /* args[0]: fd; could have blocked if it is of a file system */
+    ST_RULE_TWO_FDS,   /* args[0], args[1]: fds; args[2]: not 0 where it was told not to wait */
+    ST_RULE_CLOSE,     /* args[0]: fd, gone afterwards */
+    ST_RULE_IOCTL,     /* args[0]: fd, args[1]: request */
+    ST_RULE_DRAIN,     /* args[0]: fd of a terminal; args[1]: not 0 where it does not wait */
+    ST_RULE_DIR,       /* args[0]: DIR * */
+    ST_RULE_STREAM,    /* args[0]: FILE *, args[1]: position before, args[2]: direction (stream.h) */
+    ST_RULE_QUEUE,     /* args[0]: id, args[1]: not 0 where it was told not to wait */
+    ST_RULE_SEMOP,     /* args[0]: id, args[1]: struct sembuf *, args[2]: how many */
+    ST_RULE_MQ,        /* args[0]: mqd_t */
+    ST_RULE_BARRIER,   /* args[1]: not 0 where others had to come yet */
+    ST_RULE_LIST,      /* args[0]: mode, args[1]: how many, args[2]: struct gaicb ** */
 };
 
 /* A row of calls.def. `real` is where the pointer to libc's function lives. */
@@ -265,6 +282,7 @@ struct st_shared {
     _Atomic uint32_t wake;      /* futex: the agent's sleep */
     _Atomic uint32_t stop;      /* enum st_stop */
     _Atomic uint32_t ready;     /* futex: the agent is loaded, or cannot be */
+    _Atomic uint32_t ended;     /* futex: it has written all, the process may end */
     _Atomic uint32_t flush_req; /* the agent copies it to flush_ack when all is written */
     _Atomic uint32_t flush_ack;
     bool exec; /* this flush is before an exec */

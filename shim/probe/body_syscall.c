@@ -203,6 +203,12 @@ WRAPPER(syscall, long, (long number, ...))
             return loop_syscall(number, a);
     }
     switch (number) {
+    case SYS_exit:
+        if (!st_last_thread())
+            break; /* other threads go on */
+        if (st_same_process())
+            st_agent_stop(ST_STOP_EXIT);
+        break;
     case SYS_exit_group:
         if (st_same_process())
             st_agent_stop(ST_STOP_EXIT);
@@ -211,6 +217,8 @@ WRAPPER(syscall, long, (long number, ...))
         /* the other operations, and a filter of NULL, only ask what there is */
         if (a[0] != SECCOMP_SET_MODE_STRICT && (a[0] != SECCOMP_SET_MODE_FILTER || !a[2]))
             break;
+        if (a[0] == SECCOMP_SET_MODE_STRICT)
+            st_without_time();
         bool all = a[1] & (long)SECCOMP_FILTER_FLAG_TSYNC;
         st_before_filter(all);
         long r = real_syscall(number, ARGUMENTS);
@@ -218,6 +226,9 @@ WRAPPER(syscall, long, (long number, ...))
         return r;
     }
     case SYS_prctl:
+        if ((a[0] == PR_SET_SECCOMP && a[1] == SECCOMP_MODE_STRICT) ||
+            (a[0] == PR_SET_TSC && a[1] == PR_TSC_SIGSEGV))
+            st_without_time();
         if (a[0] == PR_SET_SECCOMP) {
             st_before_filter(false);
             long r = real_syscall(number, ARGUMENTS);

@@ -22,6 +22,10 @@ static _Atomic int agent_lock;
 static bool stopped_for_filter;
 static bool *single_threaded; /* glibc's own flag (≥ 2.32); NULL: not there */
 
+/* glibc's count of threads, which is there for libthread_db: the process exits when it falls to 0, so
+ * the agent must not be counted, or a program whose last thread just ends would never end. */
+static unsigned *thread_count;
+
 enum { NOT_READY, READY, FAILED };
 
 _Static_assert((int)ST_CALL_COUNT <= (int)ST_MAX_CALLS,
@@ -161,7 +165,19 @@ static void *agent_body(void *only_file)
         r = st_shared.keep_file();
     atomic_store(&st_shared.ready, r ? FAILED : READY);
     ST_RAW(SYS_futex, &st_shared.ready, FUTEX_WAKE_PRIVATE, 1, 0);
-    return r || only_file ? NULL : agent_main(&st_shared);
+    if (r == 0 && !only_file)
+        agent_main(&st_shared);
+    if (atomic_load(&st_shared.stop) == ST_STOP_EXIT) {
+        /* The process is exiting, and ends this thread with it. To return would be to be the last
+         * thread for glibc, which would then exit once more. */
+        atomic_store(&st_shared.ended, 1);
+        ST_RAW(SYS_futex, &st_shared.ended, FUTEX_WAKE_PRIVATE, 1, 0);
+        for (;;)
+            ST_RAW(SYS_pause, 0, 0, 0, 0);
+    }
+    if (thread_count)
+        __atomic_fetch_add(thread_count, 1, __ATOMIC_SEQ_CST); /* glibc is about to subtract it */
+    return NULL;
 }
 
 /* pthread_join is a cancellation point, and what calls this is none. */
@@ -171,6 +187,21 @@ static void join_agent(void)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     pthread_join(agent_thread, NULL);
     pthread_setcancelstate(state, NULL);
+}
+
+/* At exit: until all is written, but not for ever, since a disk may hang. */
+static void wait_for_end(void)
+{
+    struct timespec patience = {2, 0};
+    while (!atomic_load(&st_shared.ended))
+        if (ST_RAW(SYS_futex, &st_shared.ended, FUTEX_WAIT_PRIVATE, 0, &patience) == -ETIMEDOUT)
+            return;
+}
+
+/* Is this the program's only thread? */
+bool st_last_thread(void)
+{
+    return thread_count && __atomic_load_n(thread_count, __ATOMIC_SEQ_CST) <= 1;
 }
 
 /* Not for ever: that thread needs the loader's lock, and this one may be inside the loader. */
@@ -201,6 +232,8 @@ static int create_thread(bool only_file)
     pthread_attr_destroy(&attributes);
     if (r)
         return -r;
+    if (thread_count)
+        __atomic_fetch_sub(thread_count, 1, __ATOMIC_SEQ_CST);
     bool ready = wait_until_ready();
     if (only_file || atomic_load(&st_shared.ready) == FAILED) {
         join_agent();
@@ -256,6 +289,7 @@ static int prepare(void)
     set_ticks();
     find_own_text();
     single_threaded = st_resolve_libc("__libc_single_threaded");
+    thread_count = st_resolve_libc("__nptl_nthreads");
     st_shared.sample_handler = st_sample;
     st_shared.abi = ST_ABI;
     st_shared.calls = st_calls;
@@ -361,7 +395,10 @@ static void stop_locked(uint32_t why)
         return;
     atomic_store(&st_shared.stop, why);
     wake_agent();
-    join_agent();
+    if (why == ST_STOP_EXIT)
+        wait_for_end();
+    else
+        join_agent();
     atomic_store(&st_shared.agent_state, ST_AGENT_NONE);
 }
 
@@ -435,6 +472,22 @@ void ST_COLD st_after_filter(bool all_threads, bool installed)
         atomic_store(&st_agent_wanted, true);
     }
     stopped_for_filter = false;
+}
+
+/* The time stamp counter is about to fault on this thread (strict seccomp turns it off, and prctl
+ * can): nothing may be timed here any more, nor on threads that it will make. Strict seccomp leaves
+ * no way to end a process of two threads either. */
+void ST_COLD st_without_time(void)
+{
+    int error = errno;
+    if (st_self)
+        st_untag(st_self, ST_END_API);
+    st_loops = 0;
+    st_poll_watch = 0;
+    st_poll_all = false;
+    st_agent_stop(ST_STOP_FILTER);
+    atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
+    errno = error;
 }
 
 /* ---- fork ---- */

@@ -216,6 +216,8 @@ void st_agent_flush(void);
 void st_before_filter(bool all_threads);
 void st_after_filter(bool all_threads, bool installed);
 bool st_is_filtered(void);
+void st_without_time(void);
+bool st_last_thread(void);
 extern _Atomic bool st_agent_wanted; /* it was stopped for a fork: bring it back */
 void st_agent_return(void);
 bool st_same_process(void);

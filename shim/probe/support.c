@@ -5,17 +5,11 @@
 
 #include "../stalltrace.h"
 
+#include <linux/seccomp.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-
-WRAPPER(close, int, (int fd))
-{
-    if (ST_UNLIKELY(fd >= 0 && st_fd_is_home(fd)))
-        st_fd_closed(fd);
-    return real_close(fd);
-}
 
 /* ---- names ---- */
 
@@ -38,6 +32,9 @@ WRAPPER(prctl, int, (int option, ...))
         a[i] = va_arg(rest, long);
     va_end(rest);
     bool filter = option == PR_SET_SECCOMP;
+    if (ST_UNLIKELY((filter && a[0] == SECCOMP_MODE_STRICT) ||
+                    (option == PR_SET_TSC && a[0] == PR_TSC_SIGSEGV)))
+        st_without_time();
     if (ST_UNLIKELY(filter))
         st_before_filter(false);
     int r = real_prctl(option, a[0], a[1], a[2], a[3]);
