@@ -11,9 +11,26 @@ lib_LTLIBRARIES += libstalltrace.la
 libstalltrace_la_SOURCES = \
 	shim/probe/body_file.c \
 	shim/probe/body_lock.c \
+	shim/probe/body_process.c \
+	shim/probe/body_rwlock.c \
+	shim/probe/body_stdio.c \
 	shim/probe/body_syscall.c \
 	shim/probe/body_wait.c \
 	shim/probe/calls.def \
+	shim/probe/calls/dns.def \
+	shim/probe/calls/file.def \
+	shim/probe/calls/ipc.def \
+	shim/probe/calls/lock.def \
+	shim/probe/calls/meta.def \
+	shim/probe/calls/net.def \
+	shim/probe/calls/process.def \
+	shim/probe/calls/raw.def \
+	shim/probe/calls/sleep.def \
+	shim/probe/calls/stdio.def \
+	shim/probe/calls/support.def \
+	shim/probe/calls/tty.def \
+	shim/probe/calls/wait.def \
+	shim/probe/calls/wide.def \
 	shim/probe/capture.c \
 	shim/probe/clock.c \
 	shim/probe/host.c \
@@ -24,6 +41,7 @@ libstalltrace_la_SOURCES = \
 	shim/probe/sample.c \
 	shim/probe/settings.c \
 	shim/probe/slot.c \
+	shim/probe/stream.h \
 	shim/probe/support.c \
 	shim/probe/what.c \
 	shim/probe/wrappers.c \

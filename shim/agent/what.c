@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <netdb.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -108,6 +110,34 @@ static uint64_t asked_ns(const uint64_t *args, uint64_t elapsed_ns)
     return ns > 0 ? (uint64_t)ns : 0;
 }
 
+/* Milliseconds of a relative timeout, as poll has them: -1 is for ever. */
+static uint64_t timeout_ms(uint64_t addr)
+{
+    struct timespec t;
+    if (!addr)
+        return (uint64_t)-1L;
+    if (st_mem_read(addr, &t, sizeof(t)) < 0)
+        return 0;
+    return (uint64_t)(t.tv_sec * 1000 + (t.tv_nsec + 999999) / 1000000);
+}
+
+/* The descriptor of a stream or a directory, kept at `offset`. */
+static void set_fd_at(struct st_what *w, uint64_t addr, size_t offset)
+{
+    int fd = -1;
+    if (addr && st_mem_read(addr + offset, &fd, sizeof(fd)) == 0 && fd >= 0)
+        set_fd(w, fd);
+}
+
+/* The first of getaddrinfo_a's names. */
+static void set_first_name(struct st_what *w, const uint64_t *args)
+{
+    uint64_t request, name;
+    if ((int)args[1] > 0 && st_mem_read(args[2], &request, sizeof(request)) == 0 &&
+        st_mem_read(request + offsetof(struct gaicb, ar_name), &name, sizeof(name)) == 0)
+        set_text(w, name);
+}
+
 static void set_address(struct st_what *w, uint64_t addr, uint64_t len)
 {
     w->kind = ST_WHAT_SOCKET;
@@ -130,10 +160,31 @@ void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *
     case ST_RULE_TIMESPEC:
         set_words(w, asked_ns(args, elapsed_ns), 0);
         break;
+    case ST_RULE_TIMEOUT:
+        set_words(w, timeout_ms(args[0]), 0);
+        break;
     case ST_RULE_FD:
     case ST_RULE_SYNC:
     case ST_RULE_FLOCK:
+    case ST_RULE_INODE:
+    case ST_RULE_TWO_FDS:
+    case ST_RULE_IOCTL:
+    case ST_RULE_DRAIN:
+    case ST_RULE_MQ:
         set_fd(w, (int)args[0]);
+        break;
+    case ST_RULE_STREAM:
+        set_fd_at(w, args[0], offsetof(FILE, _fileno));
+        break;
+    case ST_RULE_DIR:
+        set_fd_at(w, args[0], 0); /* glibc's struct __dirstream begins with it */
+        break;
+    case ST_RULE_CLOSE:
+        w->class = ST_FILE; /* it is out of the table already */
+        set_words(w, args[0], 0);
+        break;
+    case ST_RULE_LIST:
+        set_first_name(w, args);
         break;
     case ST_RULE_CONNECT:
         set_fd(w, (int)args[0]);
@@ -145,6 +196,8 @@ void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *
     case ST_RULE_PATH:
     case ST_RULE_HOST:
     case ST_RULE_COMMAND:
+    case ST_RULE_TEXT:
+    case ST_RULE_SPAWN:
         set_text(w, args[0]);
         break;
     case ST_RULE_WAIT:
@@ -154,10 +207,15 @@ void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *
     case ST_RULE_THREAD:
     case ST_RULE_SEMAPHORE:
     case ST_RULE_FUTEX:
+    case ST_RULE_ID:
+    case ST_RULE_QUEUE:
+    case ST_RULE_SEMOP:
         set_words(w, args[0], args[1]);
         break;
     case ST_RULE_NONE:
     case ST_RULE_ALWAYS:
+    case ST_RULE_UNLESS:
+    case ST_RULE_BARRIER:
         break;
     }
 }
@@ -285,6 +343,19 @@ static void add_words(struct st_text *t, const struct st_call *c, uint64_t a, ui
     case ST_RULE_TIMESPEC:
         add_duration(t, a);
         break;
+    case ST_RULE_CLOSE:
+        st_text_add(t, "fd ");
+        st_text_number(t, a, 10, 1);
+        break;
+    case ST_RULE_QUEUE:
+    case ST_RULE_SEMOP:
+        st_text_add(t, "id ");
+        st_text_number(t, a, 10, 1);
+        break;
+    case ST_RULE_ID:
+        st_text_number(t, a, 10, 1);
+        break;
+    case ST_RULE_TIMEOUT:
     case ST_RULE_WAIT:
         if ((int32_t)a < 0)
             st_text_add(t, "no timeout");

@@ -1,57 +1,133 @@
-/* Wrappers of open, whose mode is there only sometimes, and of the look-ups whose arguments say
- * whether a name has to be looked up at all. */
+/* Wrappers of open and other functions whose last arguments are there only sometimes, of those that
+ * wait for some commands only, and of the look-ups whose arguments say whether a name has to be
+ * looked up at all. */
 #include "real.h"
 
-#include <stdarg.h>
-
-/* The mode is passed on whether or not it is there: where it is not, libc does not look at it.
- * Reading a missing variadic argument reads a register. */
-#define MODE(after)                                                                                \
-    va_list rest;                                                                                  \
-    va_start(rest, after);                                                                         \
-    mode_t mode =                                                                                  \
-        (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(rest, mode_t) : 0;          \
-    va_end(rest)
-
-ON_LOOP(open, int, (const char *path, int flags, mode_t mode))
+/* Where there is no mode libc does not look at it, and a missing variadic argument is what a
+ * register held: passed on as it is. */
+VARIADIC_ON_LOOP(open, int, (const char *path, int flags, ...))
 {
-    ST_PERSONALITY();
-    struct st_slot *s = st_self;
-    uint32_t seq =
-        st_enter(s, ST_CALL_open, (uintptr_t)path, (uintptr_t)AT_FDCWD, (uintptr_t)flags);
-    int r = real_open(path, flags, mode);
-    if (seq)
-        st_leave(s, seq, ST_FILE);
+    va_list rest;
+    va_start(rest, flags);
+    long mode = va_arg(rest, long);
+    va_end(rest);
+    int r;
+    TIMED(open, ST_FILE, path, AT_FDCWD, flags, r = real_open(path, flags, mode));
     return r;
 }
 
-WRAPPER(open, int, (const char *path, int flags, ...))
+VARIADIC_ON_LOOP(openat, int, (int dir, const char *path, int flags, ...))
 {
-    MODE(flags);
-    if (ST_LIKELY(!st_self))
-        return real_open(path, flags, mode);
-    return loop_open(path, flags, mode);
-}
-
-ON_LOOP(openat, int, (int dir, const char *path, int flags, mode_t mode))
-{
-    ST_PERSONALITY();
-    struct st_slot *s = st_self;
-    uint32_t seq =
-        st_enter(s, ST_CALL_openat, (uintptr_t)path, (uintptr_t)(long)dir, (uintptr_t)flags);
-    int r = real_openat(dir, path, flags, mode);
-    if (seq)
-        st_leave(s, seq, ST_FILE);
+    va_list rest;
+    va_start(rest, flags);
+    long mode = va_arg(rest, long);
+    va_end(rest);
+    int r;
+    TIMED(openat, ST_FILE, path, dir, flags, r = real_openat(dir, path, flags, mode));
     return r;
 }
 
-WRAPPER(openat, int, (int dir, const char *path, int flags, ...))
+/* ---- commands: only some of them wait ---------------------------------------------------------*/
+
+VARIADIC_ON_LOOP(fcntl, int, (int fd, int command, ...))
 {
-    MODE(flags);
-    if (ST_LIKELY(!st_self))
-        return real_openat(dir, path, flags, mode);
-    return loop_openat(dir, path, flags, mode);
+    va_list rest;
+    va_start(rest, command);
+    long argument = va_arg(rest, long);
+    va_end(rest);
+    if (command != F_SETLKW && command != F_OFD_SETLKW && command != F_SETLEASE)
+        return real_fcntl(fd, command, argument);
+    int r;
+    TIMED(fcntl, ST_LOCK, fd, 0, 0, r = real_fcntl(fd, command, argument));
+    return r;
 }
+
+VARIADIC_ON_LOOP(ioctl, int, (int fd, unsigned long request, ...))
+{
+    va_list rest;
+    va_start(rest, request);
+    long argument = va_arg(rest, long);
+    va_end(rest);
+    int r;
+    TIMED(ioctl, ST_FD, fd, request, 0, r = real_ioctl(fd, request, argument));
+    return r;
+}
+
+#define MMAP_PARAMETERS (void *address, size_t len, int protection, int flags, int fd, off_t at)
+
+ON_LOOP(mmap, void *, MMAP_PARAMETERS)
+{
+    void *r;
+    TIMED(mmap, ST_FILE, fd, 0, 0, r = real_mmap(address, len, protection, flags, fd, at));
+    return r;
+}
+
+WRAPPER(mmap, void *, MMAP_PARAMETERS)
+{
+    if (ST_LIKELY(!st_self) || ST_LIKELY(!(flags & (MAP_POPULATE | MAP_LOCKED))))
+        return real_mmap(address, len, protection, flags, fd, at);
+    return loop_mmap(address, len, protection, flags, fd, at);
+}
+
+/* Waits where a socket lingers, and where a file system writes back what is left. What the
+ * descriptor was is not known any more when it has been closed. */
+ON_LOOP(close, int, (int fd))
+{
+    int r;
+    TIMED(close, ST_FD, fd, 0, 0, r = real_close(fd));
+    return r;
+}
+
+WRAPPER(close, int, (int fd))
+{
+    if (ST_UNLIKELY(fd >= 0 && st_fd_is_home(fd)))
+        st_fd_closed(fd); /* may end this thread's loop */
+    if (ST_LIKELY(!st_self))
+        return real_close(fd);
+    return loop_close(fd);
+}
+
+/* ---- objects with names -----------------------------------------------------------------------*/
+
+VARIADIC_ON_LOOP(mq_open, mqd_t, (const char *name, int flags, ...))
+{
+    va_list rest;
+    va_start(rest, flags);
+    long mode = va_arg(rest, long), attributes = va_arg(rest, long);
+    va_end(rest);
+    mqd_t r;
+    TIMED(mq_open, ST_IPC, name, 0, 0, r = real_mq_open(name, flags, mode, attributes));
+    return r;
+}
+
+VARIADIC_ON_LOOP(sem_open, sem_t *, (const char *name, int flags, ...))
+{
+    va_list rest;
+    va_start(rest, flags);
+    long mode = va_arg(rest, long), value = va_arg(rest, long);
+    va_end(rest);
+    sem_t *r;
+    TIMED(sem_open, ST_IPC, name, 0, 0, r = real_sem_open(name, flags, mode, value));
+    return r;
+}
+
+VARIADIC_ON_LOOP(syslog, void, (int priority, const char *format, ...))
+{
+    va_list list;
+    va_start(list, format);
+    TIMED(syslog, ST_IPC, format, 0, 0, real_vsyslog(priority, format, list));
+    va_end(list);
+}
+
+VARIADIC_ON_LOOP(__syslog_chk, void, (int priority, int check, const char *format, ...))
+{
+    va_list list;
+    va_start(list, format);
+    TIMED(__syslog_chk, ST_IPC, format, 0, 0, real___vsyslog_chk(priority, check, format, list));
+    va_end(list);
+}
+
+/* ---- look-ups ---------------------------------------------------------------------------------*/
 
 ON_LOOP(getaddrinfo, int,
         (const char *name, const char *service, const struct addrinfo *hints,

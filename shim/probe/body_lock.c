@@ -64,6 +64,10 @@ COND(pthread_cond_clockwait,
      (pthread_cond_t * cond, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until),
      (cond, mutex, clock, until))
 
+COND(cnd_wait, (cnd_t * cond, mtx_t *mutex), (cond, mutex))
+COND(cnd_timedwait, (cnd_t * cond, mtx_t *mutex, const struct timespec *until),
+     (cond, mutex, until))
+
 /* Not tried first, unlike a mutex: sem_wait acts on a pending cancellation even where it need not
  * wait, and sem_trywait does not. Whether it was 0 is kept for strict mode. */
 #define SEMAPHORE(symbol, parameters, arguments)                                                   \

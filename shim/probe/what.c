@@ -5,15 +5,36 @@
 #include <arpa/inet.h>
 #include <sys/syscall.h>
 
+/* The program's memory, which may not be where its arguments say: a call that failed with EFAULT is
+ * a call all the same. False where it cannot be read, or where a filter forbids to ask. */
+static bool peek(void *to, const void *from, size_t n)
+{
+    struct iovec local = {to, n}, remote = {(void *)(uintptr_t)from, n};
+    /* relaxed: a filter that this thread installed is known to this thread */
+    if (!from || atomic_load_explicit(&st_filtered, memory_order_relaxed))
+        return false;
+    long pid = ST_RAW(SYS_getpid, 0, 0, 0, 0);
+    return st_raw6(SYS_process_vm_readv, pid, (long)&local, 1, (long)&remote, 1, 0) == (long)n;
+}
+
+/* A string of the program's, as far as it fits: read page by page, it may end where they do. */
 static void copy_text(struct st_what *w, const char *text)
 {
     size_t n = 0;
-    while (text && n < sizeof(w->bytes) - 1 && text[n])
-        n++;
-    st_copy(w->bytes, text, n);
+    while (text && n < sizeof(w->bytes) - 1) {
+        size_t part = 4096 - ((uintptr_t)(text + n) & 4095);
+        if (part > sizeof(w->bytes) - 1 - n)
+            part = sizeof(w->bytes) - 1 - n;
+        if (!peek(w->bytes + n, text + n, part))
+            break;
+        for (size_t end = n + part; n < end && w->bytes[n]; n++)
+            ;
+        if (n < sizeof(w->bytes) - 1 && !w->bytes[n])
+            break;
+    }
     w->bytes[n] = 0;
     w->len = (uint16_t)n;
-    w->kind = text ? ST_WHAT_TEXT : ST_WHAT_NONE;
+    w->kind = n ? ST_WHAT_TEXT : ST_WHAT_NONE;
 }
 
 static void set_words(struct st_what *w, uint64_t a, uint64_t b)
@@ -97,10 +118,10 @@ static void set_fd(struct st_what *w, int fd)
  * `ticks` ago. */
 static uint64_t asked_ns(const uint64_t *args, uint64_t ticks)
 {
-    const struct timespec *t = (const struct timespec *)args[0];
-    if (!t)
+    struct timespec t;
+    if (!peek(&t, (const void *)args[0], sizeof(t)))
         return 0;
-    int64_t ns = (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+    int64_t ns = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
     if (args[1]) {
         struct timespec now = {0, 0};
         if (!atomic_load_explicit(&st_filtered, memory_order_relaxed))
@@ -109,6 +130,48 @@ static uint64_t asked_ns(const uint64_t *args, uint64_t ticks)
         ns += (int64_t)((double)ticks * st_shared.ns_per_tick);
     }
     return ns > 0 ? (uint64_t)ns : 0;
+}
+
+/* Milliseconds of a relative timeout, as poll has them: -1 is for ever. */
+static uint64_t timeout_ms(const void *timeout)
+{
+    struct timespec t;
+    if (!timeout)
+        return (uint64_t)-1L;
+    if (!peek(&t, timeout, sizeof(t)))
+        return 0;
+    return (uint64_t)(t.tv_sec * 1000 + (t.tv_nsec + 999999) / 1000000);
+}
+
+static void set_address(struct st_what *w, uintptr_t address, uintptr_t len)
+{
+    w->local = false;
+    w->len =
+        len <= sizeof(w->bytes) && peek(w->bytes, (const void *)address, len) ? (uint16_t)len : 0;
+    w->kind = ST_WHAT_SOCKET;
+}
+
+/* The first of getaddrinfo_a's names. */
+static const char *first_name(const uint64_t *args)
+{
+    struct gaicb *first, request;
+    if ((int)args[1] < 1 || !peek(&first, (const void *)args[2], sizeof(first)) ||
+        !peek(&request, first, sizeof(request)))
+        return NULL;
+    return request.ar_name;
+}
+
+static void set_stream(struct st_what *w, const FILE *f)
+{
+    if (f && f->_fileno >= 0)
+        set_fd(w, f->_fileno);
+}
+
+static void set_dir(struct st_what *w, const void *dir)
+{
+    int fd; /* glibc's struct __dirstream begins with it */
+    if (peek(&fd, dir, sizeof(fd)))
+        set_fd(w, fd);
 }
 
 void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args, uint64_t ticks)
@@ -128,26 +191,44 @@ void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args
     case ST_RULE_TIMESPEC:
         set_words(w, asked_ns(args, ticks), 0);
         break;
+    case ST_RULE_TIMEOUT:
+        set_words(w, timeout_ms((const void *)args[0]), 0);
+        break;
     case ST_RULE_FD:
     case ST_RULE_SYNC:
     case ST_RULE_FLOCK:
+    case ST_RULE_INODE:
+    case ST_RULE_TWO_FDS:
+    case ST_RULE_IOCTL:
+    case ST_RULE_DRAIN:
+    case ST_RULE_MQ:
         set_fd(w, (int)args[0]);
+        break;
+    case ST_RULE_STREAM:
+        set_stream(w, (const FILE *)args[0]);
+        break;
+    case ST_RULE_DIR:
+        set_dir(w, (const void *)args[0]);
+        break;
+    case ST_RULE_CLOSE:
+        w->class = ST_FILE; /* what it was cannot be asked any more */
+        set_words(w, args[0], 0);
         break;
     case ST_RULE_CONNECT:
         set_fd(w, (int)args[0]);
-        w->local = false;
-        w->len = args[2] < sizeof(w->bytes) ? (uint16_t)args[2] : 0;
-        st_copy(w->bytes, (const void *)args[1], args[1] ? w->len : 0);
-        w->kind = ST_WHAT_SOCKET;
+        set_address(w, args[1], args[2]);
         break;
     case ST_RULE_ADDRESS:
-        w->len = args[1] < sizeof(w->bytes) ? (uint16_t)args[1] : 0;
-        st_copy(w->bytes, (const void *)args[0], args[0] ? w->len : 0);
-        w->kind = ST_WHAT_SOCKET;
+        set_address(w, args[0], args[1]);
+        break;
+    case ST_RULE_LIST:
+        copy_text(w, first_name(args));
         break;
     case ST_RULE_PATH:
     case ST_RULE_HOST:
     case ST_RULE_COMMAND:
+    case ST_RULE_TEXT:
+    case ST_RULE_SPAWN:
         copy_text(w, (const char *)args[0]);
         break;
     case ST_RULE_WAIT:
@@ -157,26 +238,80 @@ void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args
     case ST_RULE_THREAD:
     case ST_RULE_SEMAPHORE:
     case ST_RULE_FUTEX:
+    case ST_RULE_ID:
+    case ST_RULE_QUEUE:
+    case ST_RULE_SEMOP:
         set_words(w, args[0], args[1]);
         break;
     case ST_RULE_NONE:
     case ST_RULE_ALWAYS:
+    case ST_RULE_UNLESS:
+    case ST_RULE_BARRIER:
         break;
     }
 }
 
-static bool numeric_host(const char *name)
+static bool numeric_host(const struct st_what *w)
 {
+    const char *name = w->bytes;
     struct in_addr v4;
     struct in6_addr v6;
     char copy[64];
     size_t n = 0;
-    if (!name || inet_aton(name, &v4))
-        return true;
+    if (w->kind != ST_WHAT_TEXT || inet_aton(name, &v4))
+        return true; /* no name at all is this host's own */
     for (; name[n] && name[n] != '%' && n < sizeof(copy) - 1; n++)
         copy[n] = name[n];
     copy[n] = 0;
     return inet_pton(AF_INET6, copy, &v6) == 1;
+}
+
+/* Would the kernel wait for this descriptor? A regular file blocks whatever its flags say; it is
+ * here only if class file was asked for. */
+static bool fd_waits(const struct st_what *w)
+{
+    return w->class == ST_FILE ? w->kind == ST_WHAT_LINK : w->blocking;
+}
+
+static bool either_waits(const uint64_t *args, const struct st_what *w)
+{
+    const bool files = st_settings.strict & 1u << ST_FILE;
+    struct st_what other = {.kind = ST_WHAT_NONE};
+    if (args[2])
+        return false;
+    if (fd_waits(w) && (w->class != ST_FILE || files))
+        return true;
+    set_fd(&other, (int)args[1]);
+    return fd_waits(&other) && (other.class != ST_FILE || files);
+}
+
+static bool stream_waits(const uint64_t *args, const struct st_what *w)
+{
+    const FILE *f = (const FILE *)args[0];
+    if (!f)
+        return true; /* fflush(NULL): all of them */
+    if (f->_fileno < 0 || (w->class == ST_FILE && !(st_settings.strict & 1u << ST_FILE)))
+        return false;
+    return fd_waits(w) && st_stream_went_out(f, args[1], args[2]);
+}
+
+/* semop waits for an operation that takes or waits for zero, unless that was told not to. */
+static bool semop_waits(const uint64_t *args)
+{
+    struct sembuf operation;
+    for (size_t i = 0; i < args[2] && i < 64; i++)
+        if (peek(&operation, (const struct sembuf *)args[1] + i, sizeof(operation)) &&
+            operation.sem_op <= 0 && !(operation.sem_flg & IPC_NOWAIT))
+            return true;
+    return false;
+}
+
+/* The requests that wait for a terminal's output. Of any other nobody knows what its driver does.
+ */
+static bool ioctl_waits(unsigned request, const struct st_what *w)
+{
+    return w->class == ST_TTY && (request == TCSBRK || request == TCSBRKP || request == TCSETSW ||
+                                  request == TCSETSF || request == TCSETAW || request == TCSETAF);
 }
 
 /* Strict mode: could this call have blocked, however fast it was? */
@@ -188,19 +323,28 @@ bool st_could_block(const struct st_call *c, const uint64_t *args, const struct 
     case ST_RULE_TIMESPEC:
         return word(w, 0) > 0;
     case ST_RULE_FD:
-        if (args[1] & MSG_DONTWAIT && w->class == ST_NET)
-            return false;
-        /* a regular file blocks whatever its flags say; it is here only if class file was asked for
-         */
-        return w->class == ST_FILE ? w->kind == ST_WHAT_LINK : w->blocking;
+        return !(args[1] & MSG_DONTWAIT) && fd_waits(w);
+    case ST_RULE_TWO_FDS:
+        return either_waits(args, w);
+    case ST_RULE_STREAM:
+        return stream_waits(args, w);
+    case ST_RULE_INODE:
+        return w->class == ST_FILE && w->kind == ST_WHAT_LINK;
+    case ST_RULE_IOCTL:
+        return ioctl_waits((unsigned)args[1], w);
     case ST_RULE_CONNECT:
+    case ST_RULE_MQ:
         return w->blocking;
     case ST_RULE_HOST:
-        return args[0] && !args[2] && !numeric_host((const char *)args[0]);
+        return args[0] && !args[2] && !numeric_host(w);
+    case ST_RULE_LIST:
+        return (int)args[0] == GAI_WAIT && !numeric_host(w);
     case ST_RULE_ADDRESS:
         return !args[2];
     case ST_RULE_WAIT:
         return (int)args[0] != 0;
+    case ST_RULE_TIMEOUT:
+        return word(w, 0) != 0;
     case ST_RULE_CHILD:
         return !(args[1] & WNOHANG);
     case ST_RULE_COMMAND:
@@ -208,16 +352,28 @@ bool st_could_block(const struct st_call *c, const uint64_t *args, const struct 
     case ST_RULE_FLOCK:
         return !(args[1] & (LOCK_NB | LOCK_UN));
     case ST_RULE_SEMAPHORE:
+    case ST_RULE_BARRIER:
         return args[1] != 0;
+    case ST_RULE_SEMOP:
+        return semop_waits(args);
     case ST_RULE_SYNC:
+    case ST_RULE_UNLESS:
+    case ST_RULE_QUEUE:
+    case ST_RULE_DRAIN:
+        return args[1] == 0;
     case ST_RULE_PATH:
     case ST_RULE_MUTEX:
     case ST_RULE_COND:
     case ST_RULE_THREAD:
     case ST_RULE_FUTEX:
     case ST_RULE_ALWAYS:
+    case ST_RULE_TEXT:
+    case ST_RULE_ID:
+    case ST_RULE_DIR:
         return true;
     case ST_RULE_NONE:
+    case ST_RULE_SPAWN:
+    case ST_RULE_CLOSE: /* whether it lingered or had anything to write cannot be told */
         break;
     }
     return false;

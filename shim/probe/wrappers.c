@@ -3,10 +3,10 @@
  * support.c. */
 #include "real.h"
 
-#include <stdarg.h>
 #include <stdint.h>
 
-/* ---- stubs: the first call of each function resolves it ---- */
+/* ---- stubs: the first call of each function resolves it
+ * ----------------------------------------*/
 
 static long missing(void)
 {
@@ -14,26 +14,64 @@ static long missing(void)
     return -1;
 }
 
-void *st_resolve_row(enum st_call_id id)
+static void resolve(const struct st_call *c)
 {
-    const struct st_call *c = &st_calls[id];
     void *p = st_resolve(c->symbol, c->version);
     if (!p)
         p = (void *)(uintptr_t)missing; /* this libc lacks it: nobody could have linked to it */
     /* relaxed: an aligned pointer; whoever sees the old value resolves again, to the same */
     __atomic_store_n(c->real, p, __ATOMIC_RELAXED);
-    return p;
 }
 
-#define CALL(symbol, name, version, class, rule, result, parameters, arguments, ...)               \
-    static result lazy_##symbol parameters                                                         \
-    {                                                                                              \
-        st_resolve_row(ST_CALL_##symbol);                                                          \
-        return real_##symbol arguments;                                                            \
-    }                                                                                              \
+void *st_resolve_row(enum st_call_id id)
+{
+    resolve(&st_calls[id]);
+    return *st_calls[id].real;
+}
+
+/* Called by st_lazy with the address of the pointer that it came through. */
+__attribute__((used)) void st_resolve_pointer(void **real)
+{
+    int error = errno;
+    for (int id = 0; id < ST_CALL_COUNT; id++)
+        if (st_calls[id].real == real) {
+            resolve(&st_calls[id]);
+            break;
+        }
+    errno = error;
+}
+
+/* Resolves, and goes on to the function with all that it was given: every register that can carry
+ * an argument, whether or not the function is variadic. */
+__asm__(".text\n\t.p2align 4\n\t.type st_lazy, @function\nst_lazy:\n\t"
+        ".cfi_startproc\n\t"
+        "pushq %rbp\n\t.cfi_def_cfa_offset 16\n\t.cfi_offset %rbp, -16\n\t"
+        "movq %rsp, %rbp\n\t.cfi_def_cfa_register %rbp\n\t"
+        "subq $192, %rsp\n\tandq $-16, %rsp\n\t"
+        "movq %rdi, (%rsp)\n\tmovq %rsi, 8(%rsp)\n\tmovq %rdx, 16(%rsp)\n\t"
+        "movq %rcx, 24(%rsp)\n\tmovq %r8, 32(%rsp)\n\tmovq %r9, 40(%rsp)\n\t"
+        "movq %rax, 48(%rsp)\n\tmovq %r11, 56(%rsp)\n\t"
+        "movaps %xmm0, 64(%rsp)\n\tmovaps %xmm1, 80(%rsp)\n\tmovaps %xmm2, 96(%rsp)\n\t"
+        "movaps %xmm3, 112(%rsp)\n\tmovaps %xmm4, 128(%rsp)\n\tmovaps %xmm5, 144(%rsp)\n\t"
+        "movaps %xmm6, 160(%rsp)\n\tmovaps %xmm7, 176(%rsp)\n\t"
+        "movq %r11, %rdi\n\tcall st_resolve_pointer\n\t"
+        "movq (%rsp), %rdi\n\tmovq 8(%rsp), %rsi\n\tmovq 16(%rsp), %rdx\n\t"
+        "movq 24(%rsp), %rcx\n\tmovq 32(%rsp), %r8\n\tmovq 40(%rsp), %r9\n\t"
+        "movq 48(%rsp), %rax\n\tmovq 56(%rsp), %r11\n\t"
+        "movaps 64(%rsp), %xmm0\n\tmovaps 80(%rsp), %xmm1\n\tmovaps 96(%rsp), %xmm2\n\t"
+        "movaps 112(%rsp), %xmm3\n\tmovaps 128(%rsp), %xmm4\n\tmovaps 144(%rsp), %xmm5\n\t"
+        "movaps 160(%rsp), %xmm6\n\tmovaps 176(%rsp), %xmm7\n\t"
+        "leave\n\t.cfi_def_cfa %rsp, 8\n\tjmp *(%r11)\n\t"
+        ".cfi_endproc\n\t.size st_lazy, .-st_lazy");
+
+#define CALL(symbol, name, version, class, rule, result, parameters, ...)                          \
+    __asm__(".text\n\t.type lazy_" #symbol ", @function\nlazy_" #symbol                            \
+            ":\n\t.cfi_startproc\n\tleaq real_" #symbol "(%rip), %r11\n\tjmp st_lazy\n\t"          \
+            ".cfi_endproc\n\t.size lazy_" #symbol ", .-lazy_" #symbol);                            \
+    result lazy_##symbol parameters;                                                               \
     result(*real_##symbol) parameters = lazy_##symbol;
-#define BODY CALL
-#define VARIADIC(symbol, name, version, class, rule, result, parameters, arguments)
+#define BODY     CALL
+#define VARIADIC CALL
 #define NUMBER(...)
 #define ALIAS(symbol, of)
 #include "calls.def"
@@ -42,59 +80,6 @@ void *st_resolve_row(enum st_call_id id)
 #undef VARIADIC
 #undef NUMBER
 #undef ALIAS
-
-static int lazy_open(const char *path, int flags, ...)
-{
-    va_list rest;
-    va_start(rest, flags);
-    long mode = va_arg(rest, long); /* a register that may hold anything, passed on as it is */
-    va_end(rest);
-    st_resolve_row(ST_CALL_open);
-    return real_open(path, flags, mode);
-}
-int (*real_open)(const char *path, int flags, ...) = lazy_open;
-
-static int lazy_openat(int dir, const char *path, int flags, ...)
-{
-    va_list rest;
-    va_start(rest, flags);
-    long mode = va_arg(rest, long);
-    va_end(rest);
-    st_resolve_row(ST_CALL_openat);
-    return real_openat(dir, path, flags, mode);
-}
-int (*real_openat)(int dir, const char *path, int flags, ...) = lazy_openat;
-
-static long lazy_syscall(long number, ...)
-{
-    va_list rest;
-    va_start(rest, number);
-    long a[6];
-    for (int i = 0; i < 6; i++)
-        a[i] = va_arg(rest, long);
-    va_end(rest);
-    st_resolve_row(ST_CALL_syscall);
-    return real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-}
-long (*real_syscall)(long number, ...) = lazy_syscall;
-
-static int lazy_prctl(int option, ...)
-{
-    va_list rest;
-    va_start(rest, option);
-    long a[4];
-    for (int i = 0; i < 4; i++)
-        a[i] = va_arg(rest, long);
-    va_end(rest);
-    st_resolve_row(ST_CALL_prctl);
-    return real_prctl(option, a[0], a[1], a[2], a[3]);
-}
-int (*real_prctl)(int option, ...) = lazy_prctl;
-
-/* Never called: their wrappers call the variant that takes an array. */
-int (*real_execl)(const char *path, const char *first, ...);
-int (*real_execlp)(const char *file, const char *first, ...);
-int (*real_execle)(const char *path, const char *first, ...);
 
 /* ---- the table ---- */
 
@@ -120,12 +105,12 @@ const struct st_call st_calls[ST_CALL_COUNT] = {
     ON_LOOP(symbol, result, parameters)                                                            \
     {                                                                                              \
         ST_PERSONALITY();                                                                          \
-        struct st_slot *s = st_self;                                                               \
-        uint32_t seq = st_enter(s, ST_CALL_##symbol, a0, a1, a2);                                  \
+        struct st_slot *slot = st_self;                                                            \
+        uint32_t seq = st_enter(slot, ST_CALL_##symbol, a0, a1, a2);                               \
         if (!seq)                                                                                  \
             return real_##symbol arguments;                                                        \
         result r = real_##symbol arguments;                                                        \
-        st_leave(s, seq, ST_##class);                                                              \
+        st_leave(slot, seq, ST_##class);                                                           \
         return r;                                                                                  \
     }                                                                                              \
     WRAPPER(symbol, result, parameters)                                                            \
@@ -134,12 +119,30 @@ const struct st_call st_calls[ST_CALL_COUNT] = {
             return real_##symbol arguments;                                                        \
         return loop_##symbol arguments;                                                            \
     }
+#define VOIDCALL(symbol, name, version, class, rule, result, parameters, arguments, a0, a1, a2)    \
+    ON_LOOP(symbol, void, parameters)                                                              \
+    {                                                                                              \
+        ST_PERSONALITY();                                                                          \
+        struct st_slot *slot = st_self;                                                            \
+        uint32_t seq = st_enter(slot, ST_CALL_##symbol, a0, a1, a2);                               \
+        real_##symbol arguments;                                                                   \
+        if (seq)                                                                                   \
+            st_leave(slot, seq, ST_##class);                                                       \
+    }                                                                                              \
+    WRAPPER(symbol, void, parameters)                                                              \
+    {                                                                                              \
+        if (ST_LIKELY(!st_self))                                                                   \
+            real_##symbol arguments;                                                               \
+        else                                                                                       \
+            loop_##symbol arguments;                                                               \
+    }
 #define BODY(...)
 #define VARIADIC(...)
 #define NUMBER(...)
 #define ALIAS(symbol, of)
 #include "calls.def"
 #undef CALL
+#undef VOIDCALL
 #undef BODY
 #undef VARIADIC
 #undef NUMBER

@@ -1,0 +1,110 @@
+/* Wrappers of stdio that a generated one would be wrong or slow for: single characters, which are
+ * passed on where the buffer has the answer (or has room), and formats, which go through their v
+ * form on a loop thread. */
+#include "real.h"
+
+/* ---- single characters ------------------------------------------------------------------------*/
+
+#define CHARACTER(symbol, result, parameters, arguments, stream, ready, position, direction)       \
+    ON_LOOP(symbol, result, parameters)                                                            \
+    {                                                                                              \
+        result r;                                                                                  \
+        TIMED(symbol, ST_STDIO, stream, position(stream), direction, r = real_##symbol arguments); \
+        return r;                                                                                  \
+    }                                                                                              \
+    WRAPPER(symbol, result, parameters)                                                            \
+    {                                                                                              \
+        if (ST_LIKELY(!st_self) || ST_LIKELY(ready))                                               \
+            return real_##symbol arguments;                                                        \
+        return loop_##symbol arguments;                                                            \
+    }
+
+#define GET(symbol, result, parameters, arguments, f, ready)                                       \
+    CHARACTER(symbol, result, parameters, arguments, f, ready, st_unread, ST_STREAM_READ)
+#define PUT(symbol, result, parameters, arguments, f, ready)                                       \
+    CHARACTER(symbol, result, parameters, arguments, f, ready, st_unwritten, ST_STREAM_WRITE)
+
+#define HAS_INPUT(f) (st_has_input(f) && !st_stream_locked(f))
+#define HAS_ROOM(f)  (st_has_room(f) && !st_stream_locked(f))
+
+GET(getc, int, (FILE * f), (f), f, HAS_INPUT(f))
+GET(fgetc, int, (FILE * f), (f), f, HAS_INPUT(f))
+GET(getchar, int, (void), (), stdin, HAS_INPUT(stdin))
+GET(getc_unlocked, int, (FILE * f), (f), f, st_has_input(f))
+GET(fgetc_unlocked, int, (FILE * f), (f), f, st_has_input(f))
+GET(getchar_unlocked, int, (void), (), stdin, st_has_input(stdin))
+PUT(putc, int, (int c, FILE *f), (c, f), f, HAS_ROOM(f))
+PUT(fputc, int, (int c, FILE *f), (c, f), f, HAS_ROOM(f))
+PUT(putchar, int, (int c), (c), stdout, HAS_ROOM(stdout))
+PUT(putc_unlocked, int, (int c, FILE *f), (c, f), f, st_has_room(f))
+PUT(fputc_unlocked, int, (int c, FILE *f), (c, f), f, st_has_room(f))
+PUT(putchar_unlocked, int, (int c), (c), stdout, st_has_room(stdout))
+
+#define HAS_WIDE_INPUT(f) (st_has_wide_input(f) && !st_stream_locked(f))
+#define HAS_WIDE_ROOM(f)  (st_has_wide_room(f) && !st_stream_locked(f))
+
+GET(fgetwc, wint_t, (FILE * f), (f), f, HAS_WIDE_INPUT(f))
+GET(getwc, wint_t, (FILE * f), (f), f, HAS_WIDE_INPUT(f))
+GET(getwchar, wint_t, (void), (), stdin, HAS_WIDE_INPUT(stdin))
+GET(fgetwc_unlocked, wint_t, (FILE * f), (f), f, st_has_wide_input(f))
+GET(getwc_unlocked, wint_t, (FILE * f), (f), f, st_has_wide_input(f))
+GET(getwchar_unlocked, wint_t, (void), (), stdin, st_has_wide_input(stdin))
+PUT(fputwc, wint_t, (wchar_t c, FILE *f), (c, f), f, HAS_WIDE_ROOM(f))
+PUT(putwc, wint_t, (wchar_t c, FILE *f), (c, f), f, HAS_WIDE_ROOM(f))
+PUT(putwchar, wint_t, (wchar_t c), (c), stdout, HAS_WIDE_ROOM(stdout))
+PUT(fputwc_unlocked, wint_t, (wchar_t c, FILE *f), (c, f), f, st_has_wide_room(f))
+PUT(putwc_unlocked, wint_t, (wchar_t c, FILE *f), (c, f), f, st_has_wide_room(f))
+PUT(putwchar_unlocked, wint_t, (wchar_t c), (c), stdout, st_has_wide_room(stdout))
+
+/* ---- formats ----------------------------------------------------------------------------------*/
+
+/* The v form of the same function, the checked one of a checked one: what it does with the format
+ * and the list is the same code in libc. */
+#define FORMAT(symbol, v, parameters, last, a0, a1, a2, ...)                                       \
+    VARIADIC_ON_LOOP(symbol, int, parameters)                                                      \
+    {                                                                                              \
+        va_list list;                                                                              \
+        int r;                                                                                     \
+        va_start(list, last);                                                                      \
+        TIMED(symbol, ST_STDIO, a0, a1, a2, r = real_##v(__VA_ARGS__, list));                      \
+        va_end(list);                                                                              \
+        return r;                                                                                  \
+    }
+#define PRINT(symbol, v, parameters, f, ...)                                                       \
+    FORMAT(symbol, v, parameters, format, f, st_unwritten(f), ST_STREAM_WRITE, __VA_ARGS__)
+#define SCAN(symbol, v, parameters, f, ...)                                                        \
+    FORMAT(symbol, v, parameters, format, f, st_unread(f), ST_STREAM_READ, __VA_ARGS__)
+
+PRINT(printf, vprintf, (const char *format, ...), stdout, format)
+PRINT(__printf_chk, __vprintf_chk, (int flags, const char *format, ...), stdout, flags, format)
+PRINT(fprintf, vfprintf, (FILE * f, const char *format, ...), f, f, format)
+PRINT(__fprintf_chk, __vfprintf_chk, (FILE * f, int flags, const char *format, ...), f, f, flags,
+      format)
+FORMAT(dprintf, vdprintf, (int fd, const char *format, ...), format, fd, 0, 0, fd, format)
+FORMAT(__dprintf_chk, __vdprintf_chk, (int fd, int flags, const char *format, ...), format, fd, 0,
+       0, fd, flags, format)
+SCAN(scanf, vscanf, (const char *format, ...), stdin, format)
+SCAN(__isoc99_scanf, __isoc99_vscanf, (const char *format, ...), stdin, format)
+SCAN(fscanf, vfscanf, (FILE * f, const char *format, ...), f, f, format)
+SCAN(__isoc99_fscanf, __isoc99_vfscanf, (FILE * f, const char *format, ...), f, f, format)
+
+PRINT(wprintf, vwprintf, (const wchar_t *format, ...), stdout, format)
+PRINT(__wprintf_chk, __vwprintf_chk, (int flags, const wchar_t *format, ...), stdout, flags, format)
+PRINT(fwprintf, vfwprintf, (FILE * f, const wchar_t *format, ...), f, f, format)
+PRINT(__fwprintf_chk, __vfwprintf_chk, (FILE * f, int flags, const wchar_t *format, ...), f, f,
+      flags, format)
+SCAN(wscanf, vwscanf, (const wchar_t *format, ...), stdin, format)
+SCAN(__isoc99_wscanf, __isoc99_vwscanf, (const wchar_t *format, ...), stdin, format)
+SCAN(fwscanf, vfwscanf, (FILE * f, const wchar_t *format, ...), f, f, format)
+SCAN(__isoc99_fwscanf, __isoc99_vfwscanf, (FILE * f, const wchar_t *format, ...), f, f, format)
+
+#define WARN(symbol, v)                                                                            \
+    VARIADIC_ON_LOOP(symbol, void, (const char *format, ...))                                      \
+    {                                                                                              \
+        va_list list;                                                                              \
+        va_start(list, format);                                                                    \
+        TIMED(symbol, ST_STDIO, stderr, 0, ST_STREAM_WRITE, real_##v(format, list));               \
+        va_end(list);                                                                              \
+    }
+WARN(warn, vwarn)
+WARN(warnx, vwarnx)
