@@ -286,11 +286,13 @@ struct st_shared {
     _Atomic uint32_t flush_req; /* the agent copies it to flush_ack when all is written */
     _Atomic uint32_t flush_ack;
     bool exec; /* this flush is before an exec */
+    int open_error; /* why there is no trace file; 0: there is one */
 
     /* A trace file made before the process lost what it takes to make one; -1: none. */
     int kept_fd;
     uint64_t kept_dev, kept_ino;
-    int (*keep_file)(void); /* set by stalltrace_agent_init */
+    int (*keep_file)(void); /* this and the next set by stalltrace_agent_init */
+    int (*open_file)(void);
 
     /* The sampling signal's handler, in the probe; the agent installs it when it first samples. */
     void (*sample_handler)(int, void *, void *);

@@ -96,6 +96,7 @@ static int create_trace(void)
         r = js_file_open(trace_path, false);
     }
     trace_pid = getpid();
+    st_shared->open_error = -r;
     if (r == 0)
         st_record_process();
     return r;
@@ -114,14 +115,13 @@ static bool use_kept(void)
     return true;
 }
 
-static void open_trace(void)
+static int open_trace(void)
 {
     if (use_kept())
-        return;
+        return 0;
     if (trace_pid != getpid())
-        create_trace();
-    else
-        js_file_open(trace_path, true);
+        return create_trace();
+    return js_file_open(trace_path, true);
 }
 
 /* Makes the trace now, in the app's own table of descriptors, for an agent that starts later. */
@@ -256,7 +256,6 @@ EXPORT void *stalltrace_agent_main(void *argument)
     uint64_t now;
     (void)argument;
     prctl(PR_SET_NAME, "stalltrace");
-    open_trace();
     for (;;) {
         uint32_t seen = atomic_load(&st_shared->wake);
         uint32_t request = atomic_load(&st_shared->flush_req);
@@ -294,6 +293,7 @@ EXPORT int stalltrace_agent_init(struct st_shared *shared)
         return -EINVAL;
     st_shared = shared;
     shared->keep_file = keep_file;
+    shared->open_file = open_trace;
     /* now, while the loop's thread waits: the first stall may come at once, and its thread walks
      * its own Python frames */
     st_py_detect(&shared->py);

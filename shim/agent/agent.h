@@ -102,6 +102,8 @@ void st_record_iteration_end(uint32_t stall, const struct st_time *time,
 void st_record_more(const struct st_stall *like, uint64_t count, uint64_t total_ns,
                     uint64_t max_ns);
 void st_record_dropped(uint64_t stalls);
+/* Stalls that found no room in the trace: the disk, or its greatest size, is reached. */
+uint64_t st_records_left_out(void);
 void st_record_notice(const char *code, const char *message);
 void st_record_end(const char *reason);
 void st_records_reset(void);

@@ -13,7 +13,10 @@ static size_t length;
 static bool overflow; /* the record did not fit: it is left out */
 static bool torn;     /* the last write stopped in the middle of a line */
 static int file = -1;
-static uint64_t lost; /* records that could not be written */
+static uint64_t lost;           /* records that could not be written */
+static uint64_t written, limit; /* bytes of this trace, and how many it may have; 0: any */
+static bool essential;          /* this record is let through when the trace is full */
+static bool full;
 
 static void put(char c)
 {
@@ -97,9 +100,26 @@ static void put_key(const char *key)
     }
 }
 
+/* A full trace still takes what the summary needs: the figures, the end and what is missing. */
+static bool is_essential(const char *type)
+{
+    static const char *const types[] = {"process", "loop",   "loop_end", "stats",
+                                        "dropped", "notice", "end",      "stall_end"};
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        if (!strcmp(types[i], type))
+            return true;
+    return false;
+}
+
+void js_limit(uint64_t bytes)
+{
+    limit = bytes;
+}
+
 void js_begin(const char *type)
 {
     length = 0;
+    essential = is_essential(type);
     overflow = false;
     if (torn)
         put('\n');
@@ -179,12 +199,31 @@ static void say_lost(void)
         lost = v;
 }
 
+/* Once. The records that are left out are counted where they are made. */
+static void say_full(void)
+{
+    static const char note[] =
+        "{\"type\":\"notice\",\"code\":\"trace-full\",\"message\":\"the trace has reached its "
+        "greatest "
+        "size: further stalls are only counted (STALLTRACE_MAX_TRACE_SIZE)\"}\n";
+    if (full)
+        return;
+    full = true;
+    written += (uint64_t)syscall(SYS_write, file, note, sizeof(note) - 1);
+}
+
 bool js_end(void)
 {
     put('}');
     put('\n');
     if (overflow || file < 0) {
         lost++;
+        return false;
+    }
+    /* the reserve is for the figures; it, too, has an end */
+    uint64_t most = limit + (essential ? limit / 8 + 65536 : 0);
+    if (limit && written + length > most) {
+        say_full();
         return false;
     }
     long r;
@@ -197,6 +236,7 @@ bool js_end(void)
         return false;
     }
     torn = false;
+    written += length;
     if (lost)
         say_lost();
     return true;
@@ -215,6 +255,10 @@ int js_file_open(const char *path, bool again)
         fd = high;
     }
     file = (int)fd;
+    if (!again) {
+        written = lost = 0;
+        full = torn = false;
+    }
     return 0;
 }
 

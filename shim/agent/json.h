@@ -19,6 +19,10 @@ void js_close(char bracket);
 /* Ends the record and appends it. False: it could not be written (and will not be). */
 bool js_end(void);
 
+/* The greatest size of the trace in bytes; 0: none. Beyond it only small records of figures go in.
+ */
+void js_limit(uint64_t bytes);
+
 /* Opens the trace of this process: -errno where it cannot be. Done anew by each agent thread, since
  * a thread's descriptors go with it. */
 int js_file_open(const char *path, bool again);

@@ -21,6 +21,12 @@ static const char *const class_names[] = {
 static const char *const home_names[] = {"none", "epoll", "poll", "select", "io_uring"};
 
 static uint32_t stalls;
+static uint64_t left_out; /* stalls that found no room in the trace */
+
+uint64_t st_records_left_out(void)
+{
+    return left_out;
+}
 
 /* ---- process ---- */
 
@@ -297,7 +303,10 @@ uint32_t st_record_stall(const struct st_stall *stall)
     js_number("elapsed_ns", stall->elapsed_ns);
     js_bool("ended", stall->ended);
     js_bool("strict", stall->strict);
-    js_end();
+    if (!js_end()) {
+        left_out++;
+        return 0;
+    }
     return stalls;
 }
 
@@ -373,7 +382,8 @@ void st_record_more(const struct st_stall *like, uint64_t count, uint64_t total_
     js_number("count", count);
     js_number("total_ns", total_ns);
     js_number("max_ns", max_ns);
-    js_end();
+    if (!js_end())
+        left_out += count;
 }
 
 void st_record_dropped(uint64_t count)
@@ -402,6 +412,7 @@ void st_record_end(const char *reason)
 void st_records_reset(void)
 {
     stalls = 0;
+    left_out = 0;
     stack_count = 0;
     st_perfmap_reset();
     memset(stack_table, 0, sizeof(stack_table));

@@ -22,13 +22,14 @@ static struct {
 
 static uint8_t stack_copy[COPY_MAX];
 static struct st_stack unwound;
+static uint64_t said; /* dropped stalls, as written */
 static uint64_t uncounted; /* stalls that not even a counter was free for */
 
 void st_stalls_reset(void)
 {
     memset(counters, 0, sizeof(counters));
     memset(hangs, 0, sizeof(hangs));
-    uncounted = 0;
+    uncounted = said = 0;
 }
 
 static struct counter *counter_of(const struct st_stall *s)
@@ -58,13 +59,13 @@ static void write_count(struct counter *c)
 
 void st_write_counts(void)
 {
-    static uint64_t said;
-    uint64_t dropped = uncounted;
+    uint64_t dropped = 0;
     for (unsigned i = 0; i < COUNTERS; i++)
         write_count(&counters[i]);
     uint32_t high = atomic_load(&st_shared->slot_high);
     for (uint32_t i = 0; i < high; i++)
         dropped += st_shared->slots[i].missed;
+    dropped += uncounted + st_records_left_out();
     if (dropped > said) {
         st_record_dropped(dropped);
         said = dropped;

@@ -105,6 +105,15 @@ void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
     atomic_store_explicit(&c->state, ST_CAPTURE_READY, memory_order_release);
 }
 
+/* Is there anything that the agent has not taken yet? */
+bool st_capture_pending(void)
+{
+    for (unsigned i = 0; i < ST_CAPTURES; i++)
+        if (atomic_load_explicit(&captures[i].state, memory_order_relaxed) == ST_CAPTURE_READY)
+            return true;
+    return false;
+}
+
 void st_capture_init(void)
 {
     st_shared.captures = captures;

@@ -22,8 +22,8 @@ static _Atomic int agent_lock;
 static bool stopped_for_filter;
 static bool *single_threaded; /* glibc's own flag (≥ 2.32); NULL: not there */
 
-/* glibc's count of threads, which is there for libthread_db: the process exits when it falls to 0, so
- * the agent must not be counted, or a program whose last thread just ends would never end. */
+/* glibc's count of threads, which is there for libthread_db: the process exits when it falls to 0,
+ * so the agent must not be counted, or a program whose last thread just ends would never end. */
 static unsigned *thread_count;
 
 enum { NOT_READY, READY, FAILED };
@@ -163,6 +163,8 @@ static void *agent_body(void *only_file)
     int r = load_agent();
     if (r == 0 && only_file)
         r = st_shared.keep_file();
+    else if (r == 0)
+        st_shared.open_file(); /* without a file it goes on: the disk may have room again */
     atomic_store(&st_shared.ready, r ? FAILED : READY);
     ST_RAW(SYS_futex, &st_shared.ready, FUTEX_WAKE_PRIVATE, 1, 0);
     if (r == 0 && !only_file)
@@ -299,6 +301,32 @@ static int prepare(void)
     return 0;
 }
 
+/* There is nothing else that could say it: the trace is what is missing. */
+static void say_no_trace(void)
+{
+    static const char head[] = "stalltrace: nothing is recorded: cannot write to ";
+    static const char tail[] =
+        "; set STALLTRACE_OUTPUT to a directory that this user may write to\n";
+    static bool said;
+    char line[4096 + 256];
+    size_t n = 0;
+    if (said || st_shared.open_error == 0 || st_settings.quiet)
+        return;
+    said = true;
+    for (const char *p = head; *p; p++)
+        line[n++] = *p;
+    for (const char *p = st_settings.output; *p && n < 4096; p++)
+        line[n++] = *p;
+    const char *why = strerrordesc_np(st_shared.open_error);
+    line[n++] = ':';
+    line[n++] = ' ';
+    for (const char *p = why ? why : "unknown error"; *p; p++)
+        line[n++] = *p;
+    for (const char *p = tail; *p; p++)
+        line[n++] = *p;
+    ST_RAW(SYS_write, 2, line, n, 0);
+}
+
 static void set_state(int error)
 {
     atomic_store(&st_agent_wanted, false);
@@ -324,6 +352,7 @@ int st_agent_start(void)
         if (r == 0)
             r = create_thread(false);
         set_state(r);
+        say_no_trace();
     } else if (state == ST_AGENT_BROKEN) {
         r = -ENODEV;
     }

@@ -365,6 +365,9 @@ void ST_COLD st_fd_closed(int fd)
         return;
     struct st_slot *own = st_self;
     if (own && own->home_fd == fd && (own->home == ST_HOME_EPOLL || own->home == ST_HOME_URING)) {
+        /* asyncio.run closes its loop, and then the interpreter ends: names are read before */
+        if (st_capture_pending())
+            st_agent_flush();
         st_untag(own, ST_END_CLOSED);
         return;
     }

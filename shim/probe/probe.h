@@ -159,6 +159,7 @@ struct st_capture *st_capture_take(void);
 uint32_t st_capture_stack(void *to, const struct st_slot *s, uintptr_t from);
 int st_capture_python(struct st_py_raw *to, st_py_read_fn read);
 void st_sample(int number, void *info, void *context); /* a signal handler */
+bool st_capture_pending(void);
 void st_capture_init(void);
 void st_capture_child(void);
 void st_copy(void *to, const void *from, size_t n);
