@@ -8,6 +8,12 @@ libreporter_la_SOURCES = \
 	reporter/describe.c \
 	reporter/describe.h \
 	reporter/doctor.c \
+	reporter/doctor.h \
+	reporter/doctor_elf.c \
+	reporter/doctor_machine.c \
+	reporter/doctor_names.c \
+	reporter/doctor_program.c \
+	reporter/doctor_selftest.c \
 	reporter/excerpt.c \
 	reporter/excerpt.h \
 	reporter/fingerprint.c \
@@ -54,6 +60,7 @@ libreporter_la_SOURCES = \
 	reporter/util.c \
 	reporter/util.h \
 	reporter/version.h
+libreporter_la_CPPFLAGS = $(AM_CPPFLAGS) -DSTALLTRACE_PKGLIBEXECDIR=\"$(pkglibexecdir)\"
 libreporter_la_CFLAGS = $(AM_CFLAGS) $(ELFUTILS_CFLAGS) $(JSON_C_CFLAGS)
 libreporter_la_LIBADD = $(ELFUTILS_LIBS) $(JSON_C_LIBS) $(IBERTY_LIBS)
 
