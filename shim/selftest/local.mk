@@ -23,3 +23,4 @@ stalltrace_selftest_CFLAGS = -std=gnu11 -D_GNU_SOURCE -U_FORTIFY_SOURCE $(WARN_C
 stalltrace_selftest_CPPFLAGS = $(AM_CPPFLAGS) -DSELFTEST_ALLOW_MISSING
 stalltrace_selftest_LDFLAGS = -pthread -Wl,-z,lazy
 stalltrace_selftest_LDADD = -ldl
+EXTRA_DIST += tests/e2e/test_calls.py
