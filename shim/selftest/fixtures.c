@@ -15,6 +15,15 @@ int keep_fd(struct trial *t, int fd)
     return fd;
 }
 
+void drop_fd(struct trial *t, int fd)
+{
+    for (int i = 0; i < t->fd_count; i++)
+        if (t->fds[i] == fd) {
+            t->fds[i] = -1;
+            close(fd);
+        }
+}
+
 void *keep_memory(struct trial *t, void *memory)
 {
     if (!memory)
@@ -187,7 +196,8 @@ void undo_fixtures(struct trial *t)
             waitpid(t->children[i].pid, NULL, 0);
         }
     for (int i = 0; i < t->fd_count; i++)
-        close(t->fds[i]);
+        if (t->fds[i] >= 0)
+            close(t->fds[i]);
     for (int i = 0; i < t->memory_count; i++)
         free(t->memory[i]);
     if (t->directory[0])

@@ -159,7 +159,7 @@ void digest_number(struct trial *t, long long value);
 /* This machine does not allow it: neither passed nor failed. With errno. */
 void skip(struct trial *t, const char *reason);
 /* What the trace will say of this row: its class, and the detail. A detail that begins with ~ need
- * only be a part of it. Call it before the call. */
+ * only be a part of it; ST_FD stands for any class that a descriptor can have. Before the call. */
 void expect(struct trial *t, int class, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -175,6 +175,7 @@ void drain_later(struct trial *t, int fd); /* reads all there is, so that a writ
 /* ---- fixtures: undone after the body ----------------------------------------------------------*/
 
 int keep_fd(struct trial *t, int fd);             /* closes it afterwards; -1 is a failure */
+void drop_fd(struct trial *t, int fd);            /* closes it now */
 void *keep_memory(struct trial *t, void *memory); /* frees it afterwards; NULL is a failure */
 void make_pipe(struct trial *t, int fds[2]);
 void make_socketpair(struct trial *t, int type, int fds[2]);

@@ -159,3 +159,24 @@ TEST(sendmsg, HANGS)
     int fd = sent_later(t);
     CALLED(t, call(fd, &message, MSG_NOSIGNAL));
 }
+
+/* ---- closing ----------------------------------------------------------------------------------*/
+
+/* A connection that is to deliver what it has (SO_LINGER) to a peer that takes nothing: its close
+ * waits. */
+TEST(close, HANGS)
+{
+    int fds[2];
+    const struct linger patience = {.l_onoff = 1, .l_linger = 600};
+    make_tcp_pair(t, fds);
+    int fd = dup(fds[0]);
+    drop_fd(t, fds[0]);
+    NEED(t, setsockopt(fd, SOL_SOCKET, SO_LINGER, &patience, sizeof(patience)) == 0);
+    fill(fd);
+    drain_later(t, fds[1]);
+    expect(t, ST_FD, "fd %d", fd); /* what it was cannot be asked any more */
+    CALLED(t, call(fd));
+    digest_number(t, fcntl(fd, F_GETFD));
+    digest_number(t, call(fd)); /* it is closed already */
+    digest_number(t, errno);
+}

@@ -6,15 +6,6 @@
 
 enum { STATUS = 7, NOBODY = 65534 };
 
-TEST(close, SUPPORT)
-{
-    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    CALLED(t, call(fd));
-    digest_number(t, fcntl(fd, F_GETFD));
-    digest_number(t, call(fd));
-    digest_number(t, errno);
-}
-
 /* The name that the thread has: it is how the trace's reader knows the row. */
 TEST(pthread_setname_np, SUPPORT)
 {
