@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,10 +82,15 @@ static void wait_own(void)
     sched_yield();
 }
 
+static sem_t named;
+
 static void *loop(void *unused)
 {
     struct epoll_event event = {.events = EPOLLIN};
     struct timespec t = {0, 100 * 1000000};
+    if (threaded) {
+        sem_wait(&named);
+    }
     epfd = epoll_create1(EPOLL_CLOEXEC);
     epoll_ctl(epfd, EPOLL_CTL_ADD, ready, &event);
     if (wait_once == wait_own) {
@@ -145,10 +151,12 @@ int main(int argc, char **argv)
     other = eventfd(0, EFD_CLOEXEC);
     if (threaded) {
         pthread_t thread;
+        sem_init(&named, 0, 0);
         if (pthread_create(&thread, NULL, loop, NULL) != 0) {
             return 3;
         }
         pthread_setname_np(thread, "looper");
+        sem_post(&named);
         return pthread_join(thread, NULL);
     }
     loop(NULL);
