@@ -259,7 +259,7 @@ struct st_settings {
 enum { ST_AGENT_NONE, ST_AGENT_RUNNING, ST_AGENT_BROKEN };
 /* Why the agent is to end: the process does, it forks, or a seccomp filter for all threads comes.
  */
-enum st_stop { ST_STOP_NOT, ST_STOP_EXIT, ST_STOP_FORK, ST_STOP_FILTER };
+enum st_stop { ST_STOP_NOT, ST_STOP_EXIT, ST_STOP_FORK, ST_STOP_FILTER, ST_STOP_LAST };
 
 /* Everything that the agent is told, by the probe, in one place. */
 struct st_shared {

@@ -3,7 +3,7 @@
 # ---- programs to trace: plain, as anybody's would be ----
 # A caller that has been optimised away cannot be found by its line.
 PROGRAM_CFLAGS = -std=gnu11 $(WARN_CFLAGS) -g -fno-optimize-sibling-calls
-TRACED = tests/programs/loop_epoll tests/programs/homes tests/programs/hazards tests/bench/micro
+TRACED = tests/programs/endings tests/programs/loop_epoll tests/programs/homes tests/programs/hazards tests/bench/micro
 if HAVE_LIBUV
 TRACED += tests/programs/loop_uv
 endif
@@ -18,6 +18,8 @@ TRACED += tests/programs/loop_glib
 endif
 check_PROGRAMS += $(TRACED)
 
+tests_programs_endings_CFLAGS = $(PROGRAM_CFLAGS) -pthread
+tests_programs_endings_LDFLAGS = -pthread
 tests_programs_loop_epoll_CFLAGS = $(PROGRAM_CFLAGS) -pthread
 tests_programs_loop_epoll_LDFLAGS = -pthread
 tests_programs_hazards_CFLAGS = $(PROGRAM_CFLAGS) -pthread
@@ -72,6 +74,7 @@ E2E_TESTS = \
 	tests/e2e/test_bad_input.py \
 	tests/e2e/test_check.py \
 	tests/e2e/test_doctor.py \
+	tests/e2e/test_endings.py \
 	tests/e2e/test_hazards.py \
 	tests/e2e/test_loops.py \
 	tests/e2e/test_native_loops.py \

@@ -235,7 +235,7 @@ static void finish(uint32_t why)
     look_around(why != ST_STOP_FORK);
     look_around(why != ST_STOP_FORK); /* what ended meanwhile */
     st_write_counts();
-    if (why == ST_STOP_EXIT) {
+    if (why == ST_STOP_EXIT || why == ST_STOP_LAST) {
         st_record_end("exit");
     } else if (why == ST_STOP_FILTER) {
         st_record_notice("seccomp", "a seccomp filter for all threads was installed: tracing ends "

@@ -207,7 +207,7 @@ WRAPPER(syscall, long, (long number, ...))
         if (!st_last_thread())
             break; /* other threads go on */
         if (st_same_process())
-            st_agent_stop(ST_STOP_EXIT);
+            st_agent_stop(ST_STOP_LAST);
         break;
     case SYS_exit_group:
         if (st_same_process())

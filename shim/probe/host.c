@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 
 struct st_shared st_shared;
+_Thread_local bool st_is_agent __attribute__((tls_model("initial-exec")));
 _Atomic bool st_filtered;
 _Atomic bool st_agent_wanted;
 
@@ -158,6 +159,7 @@ static void own_descriptors(void)
  * app's table, and ends. */
 static void *agent_body(void *only_file)
 {
+    st_is_agent = true;
     if (!only_file)
         own_descriptors();
     int r = load_agent();

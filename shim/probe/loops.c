@@ -115,7 +115,7 @@ struct st_slot *ST_COLD st_tag(enum st_home home, int fd, uintptr_t site)
 {
     int error = errno;
     struct st_slot *s = NULL;
-    if (st_agent_start() == 0 && (s = take_slot()) != NULL) {
+    if (!st_is_agent && st_agent_start() == 0 && (s = take_slot()) != NULL) {
         uint32_t seq = atomic_load(&s->seq); /* goes on counting: the agent may remember it */
         uint32_t head = atomic_load(&s->ends_head);
         s->call = 0;
@@ -361,7 +361,7 @@ void ST_COLD st_thread_named(const char *name)
  * (vfork) closes its own copies only. */
 void ST_COLD st_fd_closed(int fd)
 {
-    if (!st_same_process())
+    if (st_is_agent || !st_same_process())
         return;
     struct st_slot *own = st_self;
     if (own && own->home_fd == fd && (own->home == ST_HOME_EPOLL || own->home == ST_HOME_URING)) {

@@ -45,6 +45,9 @@ extern const struct st_call st_calls[];
  * else. Initial-exec: a preloaded object is there at start-up. */
 extern _Thread_local struct st_slot *st_self __attribute__((tls_model("initial-exec")));
 
+/* The agent's own thread: what it closes, names and waits for is no loop's. */
+extern _Thread_local bool st_is_agent __attribute__((tls_model("initial-exec")));
+
 /* ---- settings and time ---- */
 
 extern struct st_shared st_shared;
