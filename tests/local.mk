@@ -72,8 +72,10 @@ E2E_TESTS = \
 	tests/e2e/harness.py \
 	tests/e2e/test_asyncio.py \
 	tests/e2e/test_bad_input.py \
+	tests/e2e/test_calls.py \
 	tests/e2e/test_check.py \
 	tests/e2e/test_doctor.py \
+	tests/e2e/test_endings.py \
 	tests/e2e/test_endings.py \
 	tests/e2e/test_hazards.py \
 	tests/e2e/test_loops.py \
