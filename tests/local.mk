@@ -76,7 +76,6 @@ E2E_TESTS = \
 	tests/e2e/test_check.py \
 	tests/e2e/test_doctor.py \
 	tests/e2e/test_endings.py \
-	tests/e2e/test_endings.py \
 	tests/e2e/test_hazards.py \
 	tests/e2e/test_loops.py \
 	tests/e2e/test_native_loops.py \
