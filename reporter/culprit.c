@@ -1,148 +1,74 @@
-/* Whose code is each frame, and which frame is to blame: the innermost one of the user's own code
- * that the loop called. */
+/* Which frame is to blame: the innermost one of the user's own code that the loop called. */
 #define _GNU_SOURCE
 #include "stackview.h"
 
-#include <ctype.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-static bool has_prefix(const char *text, const char *const *prefixes, size_t count)
+void app_dirs_add(struct app_dirs *dirs, const char *path)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (starts_with(text, prefixes[i]))
+    char cwd[PATH_MAX];
+    char *resolved = realpath(path, NULL);
+    /* Only where the recording was made need it exist. */
+    char *dir;
+    if (resolved != NULL || path[0] == '/' || getcwd(cwd, sizeof(cwd)) == NULL)
+        dir = mem_strdup(resolved != NULL ? resolved : path);
+    else
+        dir = mem_printf("%s/%s", cwd, path);
+    free(resolved);
+    for (size_t len = strlen(dir); len > 0 && dir[len - 1] == '/'; len--)
+        dir[len - 1] = '\0';
+    GROW(dirs->paths, dirs->count, dirs->cap);
+    dirs->paths[dirs->count++] = dir;
+}
+
+void app_dirs_free(struct app_dirs *dirs)
+{
+    for (size_t i = 0; i < dirs->count; i++)
+        free(dirs->paths[i]);
+    free(dirs->paths);
+    *dirs = (struct app_dirs){0};
+}
+
+/* A virtual environment or node_modules inside the tree is not the user's code, unless that is what
+ * the directory names. */
+static bool is_below(const char *path, const char *dir)
+{
+    size_t len = strlen(dir);
+    if (path == NULL || strncmp(path, dir, len) != 0 || path[len] != '/')
+        return false;
+    return !is_package_path(path + len) && !is_stdlib_path(path + len);
+}
+
+static bool is_app_frame(const struct frame *frame, const struct app_dirs *app_dirs)
+{
+    for (size_t i = 0; i < app_dirs->count; i++) {
+        /* A source file says more than the binary that was made of it. */
+        const char *path = frame->file != NULL ? frame->file : frame->module_path;
+        if (is_below(path, app_dirs->paths[i]))
             return true;
     }
     return false;
-}
-#define HAS_PREFIX(text, list) has_prefix((text), (list), COUNT_OF(list))
-
-static bool is_libc(const char *module)
-{
-    static const char *const libc[] = {"libc.so",   "libc-2",       "libpthread",  "ld-linux",
-                                       "ld-2",      "ld.so",        "librt.so",    "libdl.so",
-                                       "libm.so",   "libresolv.so", "libresolv-2", "libnss_",
-                                       "libanl.so", "[vdso]",       "ld-musl",     "libc.musl"};
-    return HAS_PREFIX(module, libc);
-}
-
-/* `python3`, `python3.11`, `python3.11d`: the word, then nothing but a version. */
-static bool is_word_with_version(const char *name, const char *word)
-{
-    if (!starts_with(name, word))
-        return false;
-    const char *rest = name + strlen(word);
-    rest += strspn(rest, "0123456789.-");
-    return *rest == '\0' || (rest != name + strlen(word) && rest[1] == '\0');
-}
-
-static bool is_runtime(const char *module)
-{
-    static const char *const libraries[] = {"libpython", "libnode.so", "libruby", "libperl.so",
-                                            "libjvm.so", "libphp",     "libv8"};
-    static const char *const programs[] = {"python", "node", "nodejs", "ruby", "perl",
-                                           "php",    "java", "lua",    "pypy", "deno"};
-    if (HAS_PREFIX(module, libraries))
-        return true;
-    for (size_t i = 0; i < COUNT_OF(programs); i++) {
-        if (is_word_with_version(module, programs[i]))
-            return true;
-    }
-    return false;
-}
-
-static bool is_packages(const char *path)
-{
-    return strstr(path, "/site-packages/") != NULL || strstr(path, "/dist-packages/") != NULL ||
-           strstr(path, "/node_modules/") != NULL;
-}
-
-/* Anything below lib/python3.11/ that is in nobody's packages. */
-static bool is_python_stdlib(const char *path)
-{
-    const char *lib = strstr(path, "/lib/python");
-    if (lib == NULL)
-        lib = strstr(path, "/lib64/python");
-    if (lib == NULL)
-        return false;
-    const char *version = strstr(lib, "python") + strlen("python");
-    return isdigit((unsigned char)*version) && strchr(version, '/') != NULL && !is_packages(path);
-}
-
-static bool is_system_place(const char *path)
-{
-    static const char *const places[] = {"/lib/",       "/lib64/", "/usr/lib/",
-                                         "/usr/lib64/", "/lib32/", "/usr/lib32/"};
-    return HAS_PREFIX(path, places);
-}
-
-/* A library whether or not the system owns it: `libfoo.so.1`. */
-static bool is_library_name(const char *module)
-{
-    return starts_with(module, "lib") && strstr(module, ".so") != NULL;
-}
-
-static enum frame_origin native_origin(const struct frame *frame, const char *exe)
-{
-    if (frame->module == NULL)
-        return ORIGIN_LIBC;
-    if (is_libc(frame->module))
-        return ORIGIN_LIBC;
-    if (is_runtime(frame->module)) {
-        /* Node's own operating system layer says less than what called it. */
-        static const char *const layers[] = {"uv_", "v8::base::"};
-        bool is_layer = frame->function != NULL && HAS_PREFIX(frame->function, layers);
-        return is_layer ? ORIGIN_LIBC : ORIGIN_RUNTIME;
-    }
-    if (exe != NULL && strcmp(frame->module_path, exe) == 0)
-        return ORIGIN_USER;
-    if (is_packages(frame->module_path))
-        return ORIGIN_THIRD_PARTY;
-    if (is_python_stdlib(frame->module_path))
-        return ORIGIN_STDLIB;
-    if (is_system_place(frame->module_path) && strstr(frame->module, ".so") != NULL)
-        return ORIGIN_SYSTEM;
-    static const char *const loops[] = {"libuv.so",       "libevent",     "libev.so",
-                                        "libglib-2.0.so", "libstdc++.so", "libgcc_s.so"};
-    return is_library_name(frame->module) && HAS_PREFIX(frame->module, loops) ? ORIGIN_SYSTEM
-                                                                              : ORIGIN_USER;
-}
-
-static enum frame_origin script_origin(const struct frame *frame)
-{
-    const char *file = frame->file;
-    if (file == NULL)
-        return frame->lang == LANG_PYTHON ? ORIGIN_USER : ORIGIN_RUNTIME;
-    if (starts_with(file, "<frozen ") || starts_with(file, "node:") ||
-        starts_with(file, "internal/"))
-        return ORIGIN_STDLIB;
-    if (is_packages(file))
-        return ORIGIN_THIRD_PARTY;
-    if (frame->lang == LANG_PYTHON && is_python_stdlib(file))
-        return ORIGIN_STDLIB;
-    /* Entry points that a package installs (/usr/bin/uvicorn, venv/bin/gunicorn). */
-    bool in_bin = strstr(file, "/bin/") != NULL && strchr(base_name(file), '.') == NULL;
-    return in_bin ? ORIGIN_THIRD_PARTY : ORIGIN_USER;
-}
-
-static enum frame_origin origin_of(const struct frame *frame, const char *exe)
-{
-    switch (frame->lang) {
-    case LANG_NATIVE:
-        return native_origin(frame, exe);
-    case LANG_PYTHON:
-    case LANG_JAVASCRIPT:
-        return script_origin(frame);
-    case LANG_JIT:
-        break;
-    }
-    return frame->function != NULL ? ORIGIN_USER : ORIGIN_RUNTIME;
 }
 
 /* The function that runs a loop: what called it is on every stack and is no cause of anything. */
 static bool runs_a_loop(const struct frame *frame)
 {
-    static const char *const native[] = {"uv_run", "event_base_loop", "event_base_dispatch",
-                                         "ev_run", "g_main_loop_run", "g_main_context_iteration"};
+    static const char *const native[] = {
+        "uv_run",
+        "event_base_loop",
+        "event_base_dispatch",
+        "ev_run",
+        "g_main_loop_run",
+        "g_main_context_iteration",
+        "boost::asio::detail::scheduler::run",
+        "boost::asio::io_context::run",
+        "asio::detail::scheduler::run",
+        "tokio::runtime::runtime::Runtime::block_on",
+        "tokio::runtime::scheduler::multi_thread::worker::run",
+    };
     if (frame->function == NULL)
         return false;
     if (frame->lang == LANG_PYTHON)
@@ -187,7 +113,22 @@ static ptrdiff_t choose(const struct stack_view *view)
     return view->count > 0 ? 0 : -1;
 }
 
-void find_culprit(struct stack_view *view, const char *exe)
+/* The innermost frame under the directories, one that the loop called if there is any. */
+static ptrdiff_t choose_in(const struct stack_view *view, const struct app_dirs *app_dirs)
+{
+    ptrdiff_t around = -1;
+    for (size_t i = view->begins_with_call ? 1 : 0; i < view->count; i++) {
+        const struct frame *frame = &view->frames[i];
+        if (!is_app_frame(frame, app_dirs))
+            continue;
+        if (!frame->outside_loop)
+            return (ptrdiff_t)i;
+        around = around < 0 ? (ptrdiff_t)i : around;
+    }
+    return around;
+}
+
+void find_culprit(struct stack_view *view, const char *exe, const struct app_dirs *app_dirs)
 {
     /* The outermost: a loop inside a loop (Node's execSync) is itself called by the user's code. */
     size_t loop_at = view->count;
@@ -200,5 +141,8 @@ void find_culprit(struct stack_view *view, const char *exe)
         frame->origin = i == 0 && view->begins_with_call ? ORIGIN_LIBC : origin_of(frame, exe);
         frame->outside_loop = i > loop_at;
     }
-    view->culprit = choose(view);
+    view->natural = view->culprit = choose(view);
+    ptrdiff_t narrowed = app_dirs != NULL ? choose_in(view, app_dirs) : -1;
+    if (narrowed >= 0)
+        view->culprit = narrowed;
 }

@@ -42,6 +42,12 @@ const char *function_name(const char *linkage_name)
     if (at != NULL && at != linkage_name)
         plain[at - linkage_name] = '\0';
     plain[length_without_clone_suffix(plain)] = '\0';
+    /* glibc's names for its own use: __GI___clock_nanosleep. */
+    if (starts_with(plain, "__GI_")) {
+        size_t prefix = strlen("__GI_");
+        prefix += strspn(plain + prefix, "_");
+        memmove(plain, plain + prefix, strlen(plain + prefix) + 1);
+    }
     char *demangled = cplus_demangle(plain, DMGL_AUTO);
     const char *name = demangled ? demangled : plain;
     const char *result = intern_n(name, length_without_rust_hash(name, strlen(name)));

@@ -50,20 +50,41 @@ static void describe_via(struct strbuf *out, const struct stack_view *view)
     sb_add(out, " → ");
 }
 
-void describe_cause(struct strbuf *out, enum stall_kind kind, const char *call, const char *detail,
+void describe_cause(struct strbuf *out, const char *call, const char *detail,
                     const struct stack_view *view)
 {
-    if (kind == STALL_ITERATION) {
-        sb_add(out, "a long iteration");
-    } else {
-        describe_via(out, view);
-        sb_add_clean(out, call);
-    }
+    describe_via(out, view);
+    sb_add_clean(out, call);
     if (detail != NULL && detail[0] != '\0') {
         sb_add(out, " (");
         sb_add_clean(out, detail);
         sb_add(out, ")");
     }
+}
+
+void describe_iteration(struct strbuf *out, const struct profile *profile)
+{
+    uint64_t count, total_ns;
+    switch (profile_cause(profile)) {
+    case CAUSE_CALLS:
+        profile_small_calls(profile, &count, &total_ns);
+        describe_count(out, count, "small blocking call");
+        return;
+    case CAUSE_CPU:
+        sb_add(out, "running code");
+        return;
+    case CAUSE_RUNNABLE:
+        sb_add(out,
+               profile->worst.time.throttled_ns > 0 ? "a used-up CPU quota" : "waiting for a CPU");
+        return;
+    case CAUSE_ASLEEP:
+        sb_add(out, "a wait that no wrapper saw");
+        return;
+    case CAUSE_UNKNOWN:
+    case CAUSE_MIXED:
+        break;
+    }
+    sb_add(out, "a long iteration");
 }
 
 void describe_frame(struct strbuf *out, const struct frame *frame)
@@ -97,7 +118,13 @@ void describe_finding(struct strbuf *out, const struct finding *finding)
     if (finding->count > 1)
         sb_addf(out, ", %" PRIu64 " times", finding->count);
     sb_add(out, "  ");
-    describe_cause(out, finding->kind, finding->call, finding->detail, view);
+    if (finding->kind == STALL_CALL) {
+        describe_cause(out, finding->call, finding->detail, view);
+    } else {
+        sb_add(out, "slow iteration");
+        sb_add(out, finding->detail != NULL ? ": " : "");
+        sb_add_clean(out, finding->detail != NULL ? finding->detail : "");
+    }
     if (view->culprit >= 0) {
         sb_add(out, "  at ");
         describe_frame(out, &view->frames[view->culprit]);

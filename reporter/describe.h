@@ -7,11 +7,19 @@
 
 /* `850 µs`, `12.3 ms`, `312 ms`, `1.25 s`, `2 min 5 s`. */
 void describe_duration(struct strbuf *out, uint64_t ns);
+/* Lines, each with `prefix` before it and a newline at its end: */
+/* - what is over the budget, where there is one; */
+void describe_budget(struct strbuf *out, const struct model *model,
+                     const struct model_totals *totals, const char *prefix);
+/* - what the processes had to say, and what would have made the recording better. */
+void describe_remarks(struct strbuf *out, const struct model *model, const char *prefix);
 /* `312 ms  clock_nanosleep (300 ms)  at /srv/app.py:4 in blocker`. */
 void describe_finding(struct strbuf *out, const struct finding *finding);
-/* `time.sleep → clock_nanosleep (300 ms)`, or what an iteration is. */
-void describe_cause(struct strbuf *out, enum stall_kind kind, const char *call, const char *detail,
+/* `time.sleep → clock_nanosleep (300 ms)`. */
+void describe_cause(struct strbuf *out, const char *call, const char *detail,
                     const struct stack_view *view);
+/* `120 small blocking calls`, `a long iteration`: what kept the loop. */
+void describe_iteration(struct strbuf *out, const struct profile *profile);
 /* `/srv/app.py:4 in blocker`, `redis-server+0x4f21`. */
 void describe_frame(struct strbuf *out, const struct frame *frame);
 /* A number with its noun: `1 finding`, `3 findings`. */

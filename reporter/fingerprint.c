@@ -88,7 +88,7 @@ void fingerprint(char out[FINGERPRINT_DIGITS + 1], enum stall_kind kind, const c
     uint64_t hash = hash_text(HASH_SEED, SCHEME);
     hash = hash_text(hash, kind == STALL_CALL ? "call" : "iteration");
     hash = hash_text(hash, call);
-    const struct frame *culprit = view->culprit < 0 ? NULL : &view->frames[view->culprit];
+    const struct frame *culprit = view->natural < 0 ? NULL : &view->frames[view->natural];
     const struct frame *previous = NULL;
     if (culprit != NULL && culprit->origin > ORIGIN_STDLIB) {
         /* Nobody's own code: what surrounds it is the runtime's affair and changes with it. */

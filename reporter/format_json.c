@@ -4,7 +4,7 @@
 #include "json_writer.h"
 #include "version.h"
 
-static void write_loop(struct json_writer *w, const struct loop *loop)
+static void write_loop(struct json_writer *w, const struct model *model, const struct loop *loop)
 {
     json_begin_object(w);
     json_key(w, "tid");
@@ -17,10 +17,16 @@ static void write_loop(struct json_writer *w, const struct loop *loop)
     json_uint(w, loop->iterations);
     json_key(w, "max_iteration_ms");
     json_ms(w, loop->max_iteration_ns);
+    if (model->budget_ns > 0) {
+        uint64_t longest;
+        json_key(w, "iterations_over_budget");
+        json_uint(w, loop_over_budget(model, loop, &longest));
+    }
     json_end_object(w);
 }
 
-static void write_process(struct json_writer *w, const struct trace *trace)
+static void write_process(struct json_writer *w, const struct model *model,
+                          const struct trace *trace)
 {
     json_begin_object(w);
     json_key(w, "pid");
@@ -37,7 +43,7 @@ static void write_process(struct json_writer *w, const struct trace *trace)
     json_key(w, "loops");
     json_begin_array(w);
     for (size_t i = 0; i < trace->loop_count; i++)
-        write_loop(w, trace->loops[i]);
+        write_loop(w, model, trace->loops[i]);
     json_end_array(w);
     json_key(w, "notices");
     json_begin_array(w);
@@ -95,13 +101,105 @@ static void write_stack(struct json_writer *w, const struct stack_view *view)
         json_key(w, "truncated");
         json_bool(w, true);
     }
+    if (view->broken) {
+        json_key(w, "broken");
+        json_bool(w, true);
+    }
+    if (view->hint != NULL) {
+        json_key(w, "hint");
+        json_string(w, view->hint);
+    }
     if (view->task != NULL) {
         json_key(w, "task");
         json_string(w, view->task);
     }
 }
 
-static void write_finding(struct json_writer *w, const struct finding *finding)
+static void write_time(struct json_writer *w, const struct time_split *time)
+{
+    const struct {
+        const char *name;
+        uint64_t ns;
+    } parts[] = {{"calls_ms", time->calls_ns},         {"cpu_ms", time->cpu_ns},
+                 {"runnable_ms", time->runnable_ns},   {"asleep_ms", time->asleep_ns},
+                 {"throttled_ms", time->throttled_ns}, {"frozen_ms", time->frozen_ns}};
+    json_begin_object(w);
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        json_key(w, parts[i].name);
+        json_ms(w, parts[i].ns);
+    }
+    json_end_object(w);
+}
+
+static void write_samples(struct json_writer *w, const struct profile *profile)
+{
+    json_begin_array(w);
+    for (size_t i = 0; i < profile->group_count; i++) {
+        const struct sample_group *group = &profile->groups[i];
+        json_begin_object(w);
+        json_key(w, "share");
+        json_share(w, group->count, profile->samples);
+        json_key(w, "count");
+        json_uint(w, group->count);
+        write_stack(w, group_view(group));
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
+static void write_calls(struct json_writer *w, const struct profile *profile)
+{
+    json_begin_array(w);
+    for (size_t i = 0; i < profile->call_count; i++) {
+        const struct call_sum *sum = &profile->calls[i];
+        json_begin_object(w);
+        json_key(w, "call");
+        json_string(w, sum->call);
+        json_key(w, "class");
+        json_string(w, sum->class_name);
+        json_key(w, "count");
+        json_uint(w, sum->count);
+        json_key(w, "total_ms");
+        json_ms(w, sum->total_ns);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
+static void write_spots(struct json_writer *w, const struct profile *profile)
+{
+    json_begin_array(w);
+    for (size_t i = 0; i < profile->spot_count; i++) {
+        json_begin_object(w);
+        json_key(w, "syscall");
+        json_string(w, profile->spots[i].syscall_name);
+        json_key(w, "wchan");
+        json_string(w, profile->spots[i].wait_channel);
+        json_key(w, "count");
+        json_uint(w, profile->spots[i].count);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
+/* What only iterations have. */
+static void write_profile(struct json_writer *w, const struct profile *profile)
+{
+    json_key(w, "time");
+    if (profile->timed)
+        write_time(w, &profile->time);
+    else
+        json_null(w);
+    json_key(w, "samples");
+    write_samples(w, profile);
+    json_key(w, "calls");
+    write_calls(w, profile);
+    json_key(w, "asleep_in");
+    write_spots(w, profile);
+}
+
+static void write_finding(struct json_writer *w, const struct model *model,
+                          const struct finding *finding)
 {
     json_begin_object(w);
     json_key(w, "fingerprint");
@@ -134,6 +232,10 @@ static void write_finding(struct json_writer *w, const struct finding *finding)
     json_string(w, finding->loop ? finding->loop->name : "");
     json_end_object(w);
     write_stack(w, finding->view);
+    if (finding->profile != NULL)
+        write_profile(w, finding->profile);
+    json_key(w, "over_budget");
+    json_bool(w, over_budget(model, finding->max_ns));
     if (finding->suppressed_by != NULL) {
         json_key(w, "suppressed_by");
         json_string(w, finding->suppressed_by);
@@ -146,7 +248,7 @@ static void write_findings(struct json_writer *w, const struct model *model, boo
     json_begin_array(w);
     for (size_t i = 0; i < model->count; i++) {
         if ((model->findings[i]->suppressed_by != NULL) == suppressed)
-            write_finding(w, model->findings[i]);
+            write_finding(w, model, model->findings[i]);
     }
     json_end_array(w);
 }
@@ -166,10 +268,15 @@ void format_json(struct strbuf *out, const struct model *model,
     json_key(w, "version");
     json_string(w, STALLTRACE_VERSION);
     json_end_object(w);
+    json_key(w, "budget_ms");
+    if (model->budget_ns > 0)
+        json_ms(w, model->budget_ns);
+    else
+        json_null(w);
     json_key(w, "processes");
     json_begin_array(w);
     for (size_t i = 0; i < model->trace_count; i++)
-        write_process(w, model->traces[i]);
+        write_process(w, model, model->traces[i]);
     json_end_array(w);
     json_key(w, "findings");
     write_findings(w, model, false);

@@ -168,6 +168,14 @@ void json_ms(struct json_writer *w, uint64_t ns)
     sb_addf(w->out, "%" PRIu64 ".%03u", us / 1000, (unsigned int)(us % 1000));
 }
 
+void json_share(struct json_writer *w, uint64_t part, uint64_t whole)
+{
+    before_value(w);
+    double share = whole == 0 ? 0.0 : (double)part / (double)whole;
+    unsigned int parts = (unsigned int)((share > 1.0 ? 1.0 : share) * 10000.0 + 0.5);
+    sb_addf(w->out, "%u.%04u", parts / 10000, parts % 10000);
+}
+
 void json_address(struct json_writer *w, uint64_t address)
 {
     if (address == 0) {

@@ -24,6 +24,8 @@ void json_bool(struct json_writer *w, bool value);
 void json_null(struct json_writer *w);
 /* Nanoseconds as milliseconds with three decimals, exactly and whatever the locale. */
 void json_ms(struct json_writer *w, uint64_t ns);
+/* A part of a whole, 0 to 1, with four decimals. */
+void json_share(struct json_writer *w, uint64_t part, uint64_t whole);
 /* An address as `"0x…"`, 0 as null. */
 void json_address(struct json_writer *w, uint64_t address);
 

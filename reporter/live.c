@@ -21,6 +21,7 @@ struct live {
     bool color;
     struct map traces;    /* hash of the file's name → struct trace */
     struct map announced; /* hash of trace and stall → the stall's elapsed time then (+1) */
+    struct map known;     /* fingerprints of iterations that have had their line */
 };
 
 static uint64_t stall_key(const struct trace *trace, const struct stall *stall)
@@ -39,9 +40,19 @@ static void print_line(const struct live *live, const char *headline, uint64_t n
     sb_add(&line, headline);
     sb_add(&line, " ");
     describe_duration(&line, ns);
-    sb_add(&line, live->color ? "\033[0m  " : "  ");
+    if (over_budget(live->model, ns)) {
+        sb_add(&line, " OVER BUDGET of ");
+        describe_duration(&line, live->model->budget_ns);
+    }
+    sb_add(&line, live->color ? "\033[0m" : "");
     const struct stack_view *view = finding->view;
-    describe_cause(&line, stall->kind, stall->call, stall->detail, view);
+    if (stall->kind == STALL_CALL) {
+        sb_add(&line, "  ");
+        describe_cause(&line, stall->call, stall->detail, view);
+    } else if (finding->detail != NULL) {
+        sb_add(&line, "  ");
+        sb_add_clean(&line, finding->detail);
+    }
     if (view->culprit >= 0) {
         sb_add(&line, live->color ? "  at \033[1m" : "  at ");
         describe_frame(&line, &view->frames[view->culprit]);
@@ -55,29 +66,57 @@ static void print_line(const struct live *live, const char *headline, uint64_t n
     sb_free(&line);
 }
 
+/* Once for each finding, but an iteration's finding is only settled at its end: it counts as
+ * announced under the preliminary fingerprint and under the final one. */
+static bool is_known_iteration(struct live *live, const struct finding *finding)
+{
+    uint64_t key = strtoull(finding->fingerprint, NULL, 16);
+    if (map_get(&live->known, key) != NULL)
+        return true;
+    map_put(&live->known, key, live);
+    return false;
+}
+
 static void on_stall(void *ctx, const struct finding *finding, const struct trace *trace,
                      const struct stall *stall, bool is_new)
 {
     struct live *live = ctx;
+    bool is_iteration = stall->kind == STALL_ITERATION;
     if (!is_new || finding->suppressed_by != NULL)
         return;
+    if (is_iteration && is_known_iteration(live, finding))
+        return;
     if (stall->ended) {
-        print_line(live, "BLOCKED", stall->elapsed_ns, finding, trace, stall);
+        print_line(live, is_iteration ? "SLOW ITERATION" : "BLOCKED", stall->elapsed_ns, finding,
+                   trace, stall);
         return;
     }
-    print_line(live, "STILL BLOCKED after", stall->elapsed_ns, finding, trace, stall);
+    print_line(live, is_iteration ? "SLOW ITERATION, so far" : "STILL BLOCKED after",
+               stall->elapsed_ns, finding, trace, stall);
     uint64_t key = stall_key(trace, stall);
     map_put(&live->announced, key, (void *)(uintptr_t)(stall->elapsed_ns + 1));
 }
 
-/* A second line only where the first one said too little: the call went on for much longer. */
+/* A second line only where the first one said too little: the stall went on for much longer, or
+ * past the budget. */
 static void on_stall_end(void *ctx, const struct finding *finding, const struct trace *trace,
                          const struct stall *stall)
 {
     struct live *live = ctx;
-    void *announced = map_get(&live->announced, stall_key(trace, stall));
-    if (stall->ended && announced != NULL && stall->elapsed_ns / 2 > (uintptr_t)announced)
-        print_line(live, "UNBLOCKED after", stall->elapsed_ns, finding, trace, stall);
+    bool is_iteration = stall->kind == STALL_ITERATION;
+    uint64_t announced = (uint64_t)(uintptr_t)map_get(&live->announced, stall_key(trace, stall));
+    if (is_iteration && finding->suppressed_by == NULL && !is_known_iteration(live, finding) &&
+        announced == 0) {
+        print_line(live, "SLOW ITERATION", stall->elapsed_ns, finding, trace, stall);
+        return;
+    }
+    if (!stall->ended || announced == 0)
+        return;
+    bool past_budget =
+        over_budget(live->model, stall->elapsed_ns) && !over_budget(live->model, announced - 1);
+    if (stall->elapsed_ns / 2 > announced || past_budget)
+        print_line(live, is_iteration ? "ITERATION ENDED after" : "UNBLOCKED after",
+                   stall->elapsed_ns, finding, trace, stall);
 }
 
 static void read_name(struct live *live, const char *name)
@@ -188,6 +227,7 @@ void live_finish(struct live *live)
         close(live->inotify_fd);
     map_free(&live->traces, NULL);
     map_free(&live->announced, NULL);
+    map_free(&live->known, NULL);
     free(live->directory);
     free(live);
 }

@@ -20,8 +20,16 @@ libreporter_la_SOURCES = \
 	reporter/format_json.c \
 	reporter/format_text.c \
 	reporter/formats.h \
+	reporter/histogram.c \
+	reporter/histogram.h \
+	reporter/hints.c \
 	reporter/inlines.c \
 	reporter/inlines.h \
+	reporter/iteration.c \
+	reporter/iteration.h \
+	reporter/jit.c \
+	reporter/json_fields.c \
+	reporter/json_fields.h \
 	reporter/json_writer.c \
 	reporter/json_writer.h \
 	reporter/launch.c \
@@ -38,10 +46,13 @@ libreporter_la_SOURCES = \
 	reporter/options.c \
 	reporter/outdir.c \
 	reporter/outdir.h \
+	reporter/origins.c \
 	reporter/output.c \
 	reporter/output.h \
 	reporter/reader.c \
 	reporter/records.c \
+	reporter/records_loops.c \
+	reporter/remarks.c \
 	reporter/report.c \
 	reporter/run.c \
 	reporter/settings.c \
@@ -56,6 +67,10 @@ libreporter_la_SOURCES = \
 	reporter/symtab.c \
 	reporter/symtab.h \
 	reporter/tables.c \
+	reporter/totals.c \
+	reporter/text.h \
+	reporter/text_iteration.c \
+	reporter/text_stack.c \
 	reporter/trace.h \
 	reporter/util.c \
 	reporter/util.h \

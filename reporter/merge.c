@@ -41,49 +41,12 @@ static size_t add_python_run(struct stack_view *view, const struct stack *stack,
     return next;
 }
 
-/* V8 writes `LazyCompile:*name file:///srv/app.js:12:5` into perf maps (also `JS:`, `Function:`;
- * `*`, `~`, `^` or `+` for the compiler's tier). */
-static bool parse_javascript(struct frame *frame, const char *symbol)
-{
-    static const char *const tags[] = {"LazyCompile:", "JS:", "Function:", "Script:", "Eval:"};
-    const char *text = NULL;
-    for (size_t i = 0; i < COUNT_OF(tags); i++) {
-        if (starts_with(symbol, tags[i]))
-            text = symbol + strlen(tags[i]);
-    }
-    if (text == NULL)
-        return false;
-    text += strspn(text, "*~^+ ");
-    frame->lang = LANG_JAVASCRIPT;
-    const char *space = strchr(text, ' ');
-    const char *place = space != NULL ? space + 1 : text;
-    if (space == NULL)
-        frame->function = strchr(text, ':') == NULL ? intern(text) : NULL;
-    else if (space != text)
-        frame->function = intern_n(text, (size_t)(space - text));
-    if (starts_with(place, "file://"))
-        place += strlen("file://");
-    /* path:line:column, from the right, since a path may have colons. */
-    const char *column = strrchr(place, ':');
-    if (column == NULL)
-        return true;
-    const char *line = column;
-    while (line > place && line[-1] != ':')
-        line--;
-    bool has_column = line > place && strspn(line, "0123456789") == (size_t)(column - line);
-    const char *path_end = has_column ? line - 1 : column;
-    frame->line = atoi(path_end + 1);
-    frame->file = path_end > place ? intern_n(place, (size_t)(path_end - place)) : NULL;
-    return true;
-}
-
 static void add_jit(struct stack_view *view, const struct native_frame *source)
 {
     struct frame *frame = add_frame(view);
     frame->lang = LANG_JIT;
     frame->address = source->pc;
-    if (source->symbol != NULL && !parse_javascript(frame, source->symbol))
-        frame->function = source->symbol;
+    name_jit_frame(frame, source->symbol);
 }
 
 /* CPython's perf trampolines (`py::function:file`) repeat what the Python frames say. */
@@ -176,8 +139,25 @@ static void name_call(struct stack_view *view, const char *call)
     view->begins_with_call = true;
 }
 
+/* Frames of JavaScript are there, and no perf map named them: without it, interpreted ones are all
+ * V8's own trampoline, and compiled ones are addresses. */
+static bool has_nameless_js(const struct stack_view *view)
+{
+    bool nameless = false;
+    for (size_t i = 0; i < view->count; i++) {
+        const struct frame *frame = &view->frames[i];
+        if (frame->lang == LANG_JAVASCRIPT)
+            return false;
+        nameless = nameless || (frame->lang == LANG_JIT && frame->function == NULL) ||
+                   (frame->function != NULL &&
+                    strcmp(frame->function, "Builtins_InterpreterEntryTrampoline") == 0);
+    }
+    return nameless;
+}
+
 struct stack_view *stack_view_new(struct symbols *symbols, const struct stack *stack,
-                                  const char *call, const char *exe)
+                                  const char *call, const char *exe,
+                                  const struct app_dirs *app_dirs)
 {
     struct stack_view *view = mem_calloc(1, sizeof(*view));
     if (stack != NULL) {
@@ -187,10 +167,14 @@ struct stack_view *stack_view_new(struct symbols *symbols, const struct stack *s
         add_left_over(view, stack, next_python);
         view->task = stack->task;
         view->truncated = stack->truncated;
+        view->broken = stack->broken;
+        view->nameless_js = is_node(exe) && has_nameless_js(view);
     }
     if (call != NULL)
         name_call(view, call);
-    find_culprit(view, exe);
+    find_culprit(view, exe, app_dirs);
+    if (view->broken)
+        view->hint = hint_for_broken(view, exe);
     return view;
 }
 

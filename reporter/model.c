@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "describe.h"
+
 /* A stack of one trace, together with the call that was made from it. */
 struct seen_stack {
     struct finding *finding;
@@ -17,10 +19,23 @@ void model_init(struct model *model, struct symbols *symbols, const struct rules
         .symbols = symbols, .rules = rules, .by_detail = rules != NULL && rules_use_detail(rules)};
 }
 
+static void free_profile(void *value)
+{
+    struct profile *profile = value;
+    if (profile == NULL)
+        return;
+    profile_free(profile);
+    free(profile);
+}
+
 void model_free(struct model *model)
 {
-    for (size_t i = 0; i < model->count; i++)
+    for (size_t i = 0; i < model->count; i++) {
+        free_profile(model->findings[i]->profile);
         free(model->findings[i]);
+    }
+    map_free(&model->iterations, free_profile);
+    free(model->excuses);
     free(model->findings);
     for (size_t i = 0; i < model->view_count; i++)
         stack_view_free(model->views[i]);
@@ -64,15 +79,19 @@ static const char *suppressed_by(const struct model *model, const struct trace *
     return rules_match(model->rules, &subject);
 }
 
+static uint64_t finding_key(const char *digits, const char *rule)
+{
+    uint64_t key = strtoull(digits, NULL, 16);
+    return rule != NULL ? hash_bytes(key, "suppressed", sizeof("suppressed")) : key;
+}
+
 static struct finding *find_or_add(struct model *model, const struct trace *trace,
                                    const struct stall *stall, const struct stack_view *view)
 {
     char digits[FINGERPRINT_DIGITS + 1];
     fingerprint(digits, stall->kind, stall->call, view);
     const char *rule = suppressed_by(model, trace, stall, view);
-    uint64_t key = strtoull(digits, NULL, 16);
-    if (rule != NULL)
-        key = hash_bytes(key, "suppressed", sizeof("suppressed"));
+    uint64_t key = finding_key(digits, rule);
     struct finding *finding = map_get(&model->by_fingerprint, key);
     if (finding != NULL)
         return finding;
@@ -84,34 +103,39 @@ static struct finding *find_or_add(struct model *model, const struct trace *trac
     finding->class_name = stall->class_name;
     finding->strict = true;
     finding->suppressed_by = rule;
+    if (stall->kind == STALL_ITERATION)
+        finding->profile = mem_calloc(1, sizeof(*finding->profile));
     GROW(model->findings, model->count, model->cap);
     model->findings[model->count++] = finding;
     map_put(&model->by_fingerprint, key, finding);
     return finding;
 }
 
+/* The view of a stack, and unless `as_sample` the finding that the stall belongs to. */
 static struct seen_stack *seen(struct model *model, const struct trace *trace,
-                               const struct stall *stall)
+                               const struct stall *stall, bool as_sample)
 {
     uint64_t key = stack_key(model, trace, stall);
     struct seen_stack *known = map_get(&model->by_stack, key);
-    if (known != NULL)
-        return known;
-    known = mem_calloc(1, sizeof(*known));
-    const char *call = stall->kind == STALL_CALL ? stall->call : NULL;
-    known->view = stack_view_new(model->symbols, stall->stack, call, trace->exe);
-    GROW(model->views, model->view_count, model->view_cap);
-    model->views[model->view_count++] = known->view;
-    known->finding = find_or_add(model, trace, stall, known->view);
-    map_put(&model->by_stack, key, known);
+    if (known == NULL) {
+        known = mem_calloc(1, sizeof(*known));
+        const char *call = stall->kind == STALL_CALL ? stall->call : NULL;
+        known->view =
+            stack_view_new(model->symbols, stall->stack, call, trace->exe, model->app_dirs);
+        GROW(model->views, model->view_count, model->view_cap);
+        model->views[model->view_count++] = known->view;
+        map_put(&model->by_stack, key, known);
+    }
+    if (known->finding == NULL && !as_sample)
+        known->finding = find_or_add(model, trace, stall, known->view);
     return known;
 }
 
 /* Adds to a finding and lets the longest stall stand for it. */
-static void account(const struct seen_stack *known, const struct trace *trace,
-                    const struct stall *stall, uint64_t count, uint64_t added_ns)
+static void account(struct finding *finding, const struct stack_view *view,
+                    const struct trace *trace, const struct stall *stall, uint64_t count,
+                    uint64_t added_ns)
 {
-    struct finding *finding = known->finding;
     finding->count += count;
     finding->total_ns += added_ns;
     if (stall->elapsed_ns > finding->max_ns || finding->trace == NULL) {
@@ -119,51 +143,175 @@ static void account(const struct seen_stack *known, const struct trace *trace,
         finding->detail = stall->detail;
         finding->trace = trace;
         finding->loop = stall->loop;
-        finding->view = known->view;
+        finding->view = view;
     }
+}
+
+/* A stall that a suppression covers excuses the iteration that it was in. */
+static void excuse(struct model *model, const struct finding *finding, const struct stall *stall)
+{
+    if (finding->suppressed_by == NULL || stall->loop == NULL || stall->elapsed_ns == 0)
+        return;
+    GROW(model->excuses, model->excuse_count, model->excuse_cap);
+    model->excuses[model->excuse_count++] =
+        (struct excuse){stall->loop, stall->at_ns, stall->at_ns + stall->elapsed_ns};
+}
+
+static uint64_t iteration_key(const struct trace *trace, const struct stall *stall)
+{
+    const struct {
+        const struct trace *trace;
+        uint64_t stall;
+    } parts = {trace, stall->id};
+    return hash_bytes(HASH_SEED, &parts, sizeof(parts));
+}
+
+static struct profile *profile_of(struct model *model, const struct trace *trace,
+                                  const struct stall *stall)
+{
+    uint64_t key = iteration_key(trace, stall);
+    struct profile *profile = map_get(&model->iterations, key);
+    if (profile == NULL) {
+        profile = mem_calloc(1, sizeof(*profile));
+        map_put(&model->iterations, key, profile);
+    }
+    return profile;
+}
+
+/* Which finding an iteration belongs to depends on where most of its samples were, so it is only
+ * settled at its end. */
+static struct finding *settle_iteration(struct model *model, const struct trace *trace,
+                                        const struct stall *stall)
+{
+    struct profile *profile = profile_of(model, trace, stall);
+    const struct seen_stack *first = seen(model, trace, stall, true);
+    if (profile->samples == 0 && stall->stack != NULL)
+        profile_sample(profile, &(struct sample){.count = 1}, first->view);
+    if (stall->breakdown != NULL)
+        profile_time(profile, stall->breakdown, stall->elapsed_ns);
+    const struct sample_group *dominant = profile_dominant(profile);
+    const struct stack_view *view = dominant != NULL ? group_view(dominant) : first->view;
+    struct finding *finding = find_or_add(model, trace, stall, view);
+    account(finding, view, trace, stall, 1, stall->elapsed_ns);
+    profile_merge(finding->profile, profile);
+    profile_free(profile); /* empty it; the map keeps it */
+    profile_sort(finding->profile);
+    if (finding->profile->group_count > 0)
+        finding->view = group_view(&finding->profile->groups[0]);
+    struct strbuf words = {0};
+    describe_cause_of_time(&words, finding->profile);
+    finding->detail = words.len > 0 ? intern(words.data) : stall->detail;
+    sb_free(&words);
+    finding->strict = false;
+    if (!stall->ended)
+        finding->in_progress++;
+    return finding;
+}
+
+/* Tells of an iteration that has only begun to be too long. */
+static void announce_iteration(struct model *model, const struct trace *trace,
+                               const struct stall *stall)
+{
+    const struct stack_view *view = seen(model, trace, stall, true)->view;
+    struct finding preliminary = {.kind = STALL_ITERATION,
+                                  .call = stall->call,
+                                  .class_name = stall->class_name,
+                                  .count = 1,
+                                  .max_ns = stall->elapsed_ns,
+                                  .total_ns = stall->elapsed_ns,
+                                  .in_progress = 1,
+                                  .suppressed_by = suppressed_by(model, trace, stall, view),
+                                  .trace = trace,
+                                  .loop = stall->loop,
+                                  .view = view};
+    fingerprint(preliminary.fingerprint, stall->kind, stall->call, view);
+    model->on_stall(model->ctx, &preliminary, trace, stall, true);
 }
 
 static void on_stall(void *ctx, struct trace *trace, const struct stall *stall)
 {
     struct model *model = ctx;
-    const struct seen_stack *known = seen(model, trace, stall);
-    bool is_new = known->finding->count == 0;
-    account(known, trace, stall, 1, stall->elapsed_ns);
-    known->finding->strict = known->finding->strict && stall->strict;
-    if (!stall->ended)
-        known->finding->in_progress++;
+    if (stall->kind == STALL_ITERATION && !stall->ended && stall->id != 0) {
+        (void)profile_of(model, trace, stall);
+        if (model->on_stall != NULL)
+            announce_iteration(model, trace, stall);
+        return;
+    }
+    struct finding *finding;
+    bool is_new;
+    if (stall->kind == STALL_ITERATION) {
+        size_t before = model->count;
+        finding = settle_iteration(model, trace, stall);
+        is_new = model->count > before;
+    } else {
+        const struct seen_stack *known = seen(model, trace, stall, false);
+        finding = known->finding;
+        is_new = finding->count == 0;
+        account(finding, known->view, trace, stall, 1, stall->elapsed_ns);
+        finding->strict = finding->strict && stall->strict;
+        if (!stall->ended)
+            finding->in_progress++;
+    }
+    if (stall->ended)
+        excuse(model, finding, stall);
     if (model->on_stall != NULL)
-        model->on_stall(model->ctx, known->finding, trace, stall, is_new);
+        model->on_stall(model->ctx, finding, trace, stall, is_new);
+}
+
+static void on_sample(void *ctx, struct trace *trace, const struct stall *stall,
+                      const struct sample *sample)
+{
+    struct model *model = ctx;
+    if (stall->kind != STALL_ITERATION)
+        return;
+    struct stall at = *stall;
+    at.stack_id = sample->stack_id;
+    at.stack = sample->stack;
+    const struct stack_view *view = seen(model, trace, &at, true)->view;
+    profile_sample(profile_of(model, trace, stall), sample, view);
 }
 
 static void on_stall_end(void *ctx, struct trace *trace, const struct stall *stall,
                          uint64_t added_ns)
 {
     struct model *model = ctx;
-    const struct seen_stack *known = seen(model, trace, stall);
-    account(known, trace, stall, 0, added_ns);
-    if (stall->ended && known->finding->in_progress > 0)
-        known->finding->in_progress--;
+    struct finding *finding;
+    if (stall->kind == STALL_ITERATION) {
+        finding = settle_iteration(model, trace, stall);
+    } else {
+        const struct seen_stack *known = seen(model, trace, stall, false);
+        finding = known->finding;
+        account(finding, known->view, trace, stall, 0, added_ns);
+        if (stall->ended && finding->in_progress > 0)
+            finding->in_progress--;
+    }
+    excuse(model, finding, stall);
     if (model->on_stall_end != NULL)
-        model->on_stall_end(model->ctx, known->finding, trace, stall);
+        model->on_stall_end(model->ctx, finding, trace, stall);
 }
 
 static void on_more(void *ctx, struct trace *trace, const struct stall *stall, uint64_t count,
                     uint64_t total_ns)
 {
     struct model *model = ctx;
-    const struct seen_stack *known = seen(model, trace, stall);
-    bool is_new = known->finding->count == 0;
-    account(known, trace, stall, count, total_ns);
-    known->finding->strict = known->finding->strict && stall->strict;
+    const struct seen_stack *known = seen(model, trace, stall, false);
+    struct finding *finding = known->finding;
+    bool is_new = finding->count == 0;
+    account(finding, known->view, trace, stall, count, total_ns);
+    finding->strict = finding->strict && stall->strict;
     if (model->on_stall != NULL)
-        model->on_stall(model->ctx, known->finding, trace, stall, is_new);
+        model->on_stall(model->ctx, finding, trace, stall, is_new);
 }
 
 struct trace_sink model_sink(struct model *model)
 {
     return (struct trace_sink){
-        .ctx = model, .stall = on_stall, .stall_end = on_stall_end, .more = on_more};
+        .ctx = model,
+        .stall = on_stall,
+        .stall_end = on_stall_end,
+        .sample = on_sample,
+        .more = on_more,
+    };
 }
 
 static int by_total(const void *left, const void *right)
@@ -179,28 +327,4 @@ void model_sort(struct model *model)
 {
     if (model->count > 0)
         qsort(model->findings, model->count, sizeof(struct finding *), by_total);
-}
-
-struct model_totals model_totals(const struct model *model)
-{
-    struct model_totals totals = {.processes = model->trace_count};
-    for (size_t i = 0; i < model->trace_count; i++) {
-        const struct trace *trace = model->traces[i];
-        totals.dropped_stalls += trace->dropped_stalls;
-        totals.loops += trace->loop_count;
-        for (size_t j = 0; j < trace->loop_count; j++)
-            totals.iterations += trace->loops[j]->iterations;
-    }
-    for (size_t i = 0; i < model->count; i++) {
-        const struct finding *finding = model->findings[i];
-        if (finding->suppressed_by != NULL) {
-            totals.suppressed++;
-            continue;
-        }
-        totals.findings++;
-        totals.total_ns += finding->total_ns;
-        if (finding->max_ns > totals.max_ns)
-            totals.max_ns = finding->max_ns;
-    }
-    return totals;
 }

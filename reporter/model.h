@@ -3,6 +3,7 @@
 #ifndef STALLTRACE_MODEL_H
 #define STALLTRACE_MODEL_H
 
+#include "iteration.h"
 #include "stackview.h"
 #include "suppress.h"
 #include "symbols.h"
@@ -23,29 +24,46 @@ struct finding {
     /* The longest stall stands for all of them: */
     const char *detail;
     const struct trace *trace;
-    const struct loop *loop; /* or NULL */
-    const struct stack_view *view;
+    const struct loop *loop;       /* or NULL */
+    const struct stack_view *view; /* of an iteration: the stack that most samples have */
+    struct profile *profile;       /* of an iteration, else NULL */
+};
+
+/* Time of a loop that a suppression excuses. */
+struct excuse {
+    const struct loop *loop;
+    uint64_t from_ns, to_ns;
 };
 
 struct model {
     struct symbols *symbols;
     const struct rules *rules;
+    const struct app_dirs *app_dirs; /* or NULL */
+    uint64_t budget_ns;              /* 0: none */
     struct trace **traces;
     size_t trace_count, trace_cap;
     struct finding **findings;
     size_t count, cap;
     struct map by_fingerprint; /* a suppressed finding stands beside one that is not */
     struct map by_stack; /* hash of (trace, stack, call, kind[, detail]) → struct seen_stack */
-    bool by_detail;      /* some rule asks for the detail */
+    struct map
+        iterations; /* hash of (trace, stall) → struct profile, of those that have not ended */
+    struct excuse *excuses;
+    size_t excuse_count, excuse_cap;
+    bool by_detail; /* some rule asks for the detail */
     struct stack_view **views;
     size_t view_count, view_cap;
-    /* Called for each stall while a trace is followed, with the finding it went into; or NULL. */
+    /* Called for each stall while a trace is followed, with the finding it went into; or NULL. An
+     * iteration's is preliminary, made of its first sample, until it ends. */
     void (*on_stall)(void *ctx, const struct finding *finding, const struct trace *trace,
                      const struct stall *stall, bool is_new);
     void (*on_stall_end)(void *ctx, const struct finding *finding, const struct trace *trace,
                          const struct stall *stall);
     void *ctx;
 };
+
+/* Is it longer than the budget, if there is one? */
+bool over_budget(const struct model *model, uint64_t ns);
 
 /* `symbols` and `rules` stay the caller's. */
 void model_init(struct model *model, struct symbols *symbols, const struct rules *rules);
@@ -64,7 +82,12 @@ struct model_totals {
     uint64_t iterations;
     uint64_t total_ns, max_ns;
     uint64_t dropped_stalls;
+    size_t over_budget; /* findings of those counted above */
+    uint64_t iterations_over_budget, longest_over_budget_ns;
 };
+/* Iterations of a loop over the budget, and the longest of them, but for what suppressions excuse.
+ * Those that findings explain count as well: the health check did not get its answer. */
+uint64_t loop_over_budget(const struct model *model, const struct loop *loop, uint64_t *longest_ns);
 struct model_totals model_totals(const struct model *model);
 
 #endif

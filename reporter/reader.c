@@ -143,8 +143,13 @@ void trace_free(struct trace *trace)
     trace_release(trace);
     map_free(&trace->modules, free);
     map_free(&trace->loop_by_id, NULL);
-    for (size_t i = 0; i < trace->loop_count; i++)
+    map_free(&trace->thresholds, NULL);
+    for (size_t i = 0; i < trace->loop_count; i++) {
+        histogram_free(&trace->loops[i]->iteration_hist);
+        histogram_free(&trace->loops[i]->wait_hist);
+        histogram_free(&trace->loops[i]->calls_hist);
         free(trace->loops[i]);
+    }
     free(trace->loops);
     free(trace->notices);
     free(trace->argv);

@@ -2,57 +2,31 @@
  * to the sink. Unknown types and members are skipped, as doc/trace-format.md demands of a reader.
  */
 #define _GNU_SOURCE
+#include "json_fields.h"
 #include "trace.h"
 
-#include <json-c/json.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct json_object *member(struct json_object *object, const char *name)
+static uint64_t class_key(const char *class_name)
 {
-    struct json_object *value = NULL;
-    return json_object_object_get_ex(object, name, &value) ? value : NULL;
+    return hash_bytes(HASH_SEED, class_name, strlen(class_name));
 }
 
-static const char *text_of(struct json_object *value)
+static void read_thresholds(struct trace *trace, struct json_object *thresholds)
 {
-    if (!json_object_is_type(value, json_type_string))
-        return NULL;
-    return intern_n(json_object_get_string(value), (size_t)json_object_get_string_len(value));
+    if (thresholds == NULL)
+        return;
+    json_object_object_foreach(thresholds, name, value)
+        map_put(&trace->thresholds, class_key(name), (void *)(uintptr_t)(number_of(value) + 1));
 }
 
-static const char *get_text(struct json_object *object, const char *name)
+static uint64_t threshold_of(const struct trace *trace, const char *class_name)
 {
-    return text_of(member(object, name));
-}
-
-static uint64_t get_number(struct json_object *object, const char *name)
-{
-    struct json_object *value = member(object, name);
-    if (!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double))
-        return 0;
-    return json_object_get_uint64(value);
-}
-
-static bool get_bool(struct json_object *object, const char *name)
-{
-    struct json_object *value = member(object, name);
-    return json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value);
-}
-
-static uint64_t get_address(struct json_object *object, const char *name)
-{
-    struct json_object *value = member(object, name);
-    if (!json_object_is_type(value, json_type_string))
-        return 0;
-    return strtoull(json_object_get_string(value), NULL, 16);
-}
-
-static int get_line(struct json_object *object, const char *name)
-{
-    uint64_t line = get_number(object, name);
-    return line > INT_MAX ? 0 : (int)line;
+    const uint64_t usual = 10000000;
+    void *known = class_name ? map_get(&trace->thresholds, class_key(class_name)) : NULL;
+    return known != NULL ? (uint64_t)(uintptr_t)known - 1 : usual;
 }
 
 static bool read_process(struct trace *trace, struct json_object *record)
@@ -61,35 +35,16 @@ static bool read_process(struct trace *trace, struct json_object *record)
     trace->pid = (int64_t)get_number(record, "pid");
     trace->exe = exe ? exe : "";
     trace->start_ns = get_number(record, "start_ns");
-    struct json_object *argv = member(record, "argv");
-    if (!json_object_is_type(argv, json_type_array))
-        return true;
-    size_t count = json_object_array_length(argv);
+    trace->budget_ns = get_number(record, "budget_ns");
+    read_thresholds(trace, get_object(record, "threshold_ns"));
+    struct json_object *argv = get_array(record, "argv");
+    size_t count = argv != NULL ? json_object_array_length(argv) : 0;
     trace->argv = mem_calloc(count, sizeof(*trace->argv));
     for (size_t i = 0; i < count; i++) {
         const char *arg = text_of(json_object_array_get_idx(argv, i));
         if (arg != NULL)
             trace->argv[trace->argc++] = arg;
     }
-    return true;
-}
-
-static bool read_loop(struct trace *trace, struct json_object *record)
-{
-    uint64_t id = get_number(record, "loop");
-    struct loop *loop = map_get(&trace->loop_by_id, id);
-    if (loop == NULL) {
-        loop = mem_calloc(1, sizeof(*loop));
-        loop->id = id;
-        GROW(trace->loops, trace->loop_count, trace->loop_cap);
-        trace->loops[trace->loop_count++] = loop;
-        map_put(&trace->loop_by_id, id, loop);
-    }
-    const char *name = get_text(record, "name");
-    const char *home = get_text(record, "home");
-    loop->tid = (int64_t)get_number(record, "tid");
-    loop->name = name ? name : "";
-    loop->home = home ? home : "none";
     return true;
 }
 
@@ -148,14 +103,15 @@ static bool read_stack(struct trace *trace, struct json_object *record)
     if (id == 0 || map_get(&trace->stacks, id) != NULL)
         return false;
     struct stack *stack = mem_calloc(1, sizeof(*stack));
-    struct json_object *frames = member(record, "frames");
-    if (json_object_is_type(frames, json_type_array))
+    struct json_object *frames = get_array(record, "frames");
+    if (frames != NULL)
         read_native(trace, stack, frames);
-    struct json_object *python = member(record, "python");
-    if (json_object_is_type(python, json_type_array))
+    struct json_object *python = get_array(record, "python");
+    if (python != NULL)
         read_python(stack, python);
     stack->task = get_text(record, "task");
     stack->truncated = get_bool(record, "truncated");
+    stack->broken = get_bool(record, "broken");
     map_put(&trace->stacks, id, stack);
     return true;
 }
@@ -208,6 +164,58 @@ static void extend(struct trace *trace, struct stall *stall, uint64_t elapsed_ns
         sink->stall_end(sink->ctx, trace, stall, added);
 }
 
+static bool read_sample(struct trace *trace, struct json_object *record,
+                        const struct trace_sink *sink)
+{
+    const struct stall *stall = map_get(&trace->open_stalls, get_number(record, "stall"));
+    if (stall == NULL)
+        return false;
+    struct json_object *asleep = get_object(record, "asleep");
+    struct sample sample = {.stack_id = get_number(record, "stack"), .asleep = asleep != NULL};
+    if (asleep != NULL) {
+        sample.syscall_name = get_text(asleep, "syscall");
+        sample.wait_channel = get_text(asleep, "wchan");
+        if (sample.stack_id == 0)
+            sample.stack_id = get_number(asleep, "stack");
+    }
+    sample.stack = map_get(&trace->stacks, sample.stack_id);
+    sample.count = member(record, "count") != NULL ? get_number(record, "count") : 1;
+    if (sink != NULL && sink->sample != NULL && sample.count > 0 && !stall->ended)
+        sink->sample(sink->ctx, trace, stall, &sample);
+    return true;
+}
+
+static void read_breakdown(const struct trace *trace, struct json_object *record,
+                           struct breakdown *breakdown)
+{
+    struct json_object *time = get_object(record, "time");
+    if (time != NULL) {
+        breakdown->time = (struct time_split){
+            .calls_ns = get_number(time, "calls_ns"),
+            .cpu_ns = get_number(time, "cpu_ns"),
+            .runnable_ns = get_number(time, "runnable_ns"),
+            .asleep_ns = get_number(time, "asleep_ns"),
+            .throttled_ns = get_number(time, "throttled_ns"),
+            .frozen_ns = get_number(time, "frozen_ns"),
+        };
+    }
+    struct json_object *calls = get_array(record, "calls");
+    size_t count = calls != NULL ? json_object_array_length(calls) : 0;
+    for (size_t i = 0; i < count && breakdown->call_count < CALL_SUMS; i++) {
+        struct json_object *source = json_object_array_get_idx(calls, i);
+        const char *call =
+            json_object_is_type(source, json_type_object) ? get_text(source, "call") : NULL;
+        if (call == NULL)
+            continue;
+        struct call_sum *sum = &breakdown->calls[breakdown->call_count++];
+        sum->call = call;
+        sum->class_name = get_text(source, "class");
+        sum->count = get_number(source, "count");
+        sum->total_ns = get_number(source, "total_ns");
+        sum->threshold_ns = threshold_of(trace, sum->class_name);
+    }
+}
+
 static bool read_stall_end(struct trace *trace, struct json_object *record,
                            const struct trace_sink *sink)
 {
@@ -218,7 +226,13 @@ static bool read_stall_end(struct trace *trace, struct json_object *record,
         return true;
     /* It stays in the map: a map cannot forget, and an ended stall is only a few bytes. */
     stall->ended = true;
+    struct breakdown breakdown = {0};
+    if (stall->kind == STALL_ITERATION && get_object(record, "time") != NULL) {
+        read_breakdown(trace, record, &breakdown);
+        stall->breakdown = &breakdown;
+    }
     extend(trace, stall, get_number(record, "elapsed_ns"), sink);
+    stall->breakdown = NULL;
     return true;
 }
 
@@ -232,16 +246,6 @@ static bool read_more(struct trace *trace, struct json_object *record,
     stall.elapsed_ns = get_number(record, "max_ns");
     if (count > 0 && sink != NULL)
         sink->more(sink->ctx, trace, &stall, count, get_number(record, "total_ns"));
-    return true;
-}
-
-static bool read_stats(struct trace *trace, struct json_object *record)
-{
-    struct loop *loop = map_get(&trace->loop_by_id, get_number(record, "loop"));
-    if (loop == NULL)
-        return false;
-    loop->iterations = get_number(record, "iterations");
-    loop->max_iteration_ns = get_number(record, "max_iteration_ns");
     return true;
 }
 
@@ -279,6 +283,8 @@ static bool read_known(struct trace *trace, const char *type, struct json_object
         return read_stall(trace, record, sink);
     if (strcmp(type, "stall_end") == 0)
         return read_stall_end(trace, record, sink);
+    if (strcmp(type, "sample") == 0)
+        return read_sample(trace, record, sink);
     if (strcmp(type, "more") == 0)
         return read_more(trace, record, sink);
     if (strcmp(type, "stack") == 0)
@@ -286,9 +292,9 @@ static bool read_known(struct trace *trace, const char *type, struct json_object
     if (strcmp(type, "module") == 0)
         return read_module(trace, record);
     if (strcmp(type, "loop") == 0)
-        return read_loop(trace, record);
+        return trace_read_loop(trace, record);
     if (strcmp(type, "stats") == 0)
-        return read_stats(trace, record);
+        return trace_read_stats(trace, record);
     if (strcmp(type, "notice") == 0)
         return read_notice(trace, record);
     if (strcmp(type, "dropped") == 0) {
@@ -337,7 +343,11 @@ void trace_finish(struct trace *trace, const struct trace_sink *sink)
 {
     for (size_t i = 0; i < trace->open_stalls.cap; i++) {
         struct stall *stall = trace->open_stalls.values[i];
-        if (stall != NULL && !stall->ended && trace->ended && trace->end_ns > stall->at_ns)
-            extend(trace, stall, trace->end_ns - stall->at_ns, sink);
+        if (stall == NULL || stall->ended)
+            continue;
+        bool lasted = trace->ended && trace->end_ns > stall->at_ns;
+        if (!lasted && stall->kind == STALL_CALL)
+            continue;
+        extend(trace, stall, lasted ? trace->end_ns - stall->at_ns : 0, sink);
     }
 }

@@ -29,25 +29,55 @@ struct frame {
     uint64_t vaddr;
     bool inlined;
     bool outside_loop; /* called the loop instead of being called by it */
+    bool noise;        /* a runtime's glue that no report need show */
 };
 
 struct stack_view {
     struct frame *frames; /* innermost first */
     size_t count, cap;
     ptrdiff_t culprit; /* index, or -1 where there are no frames */
+    ptrdiff_t natural; /* what it would be without --app-dir: the fingerprint's */
     const char *task;
+    const char *hint; /* what would make a broken stack whole; or NULL */
     bool truncated;
+    bool broken;           /* the outer frames are missing */
+    bool nameless_js;      /* of Node, and its JavaScript functions have no names */
     bool begins_with_call; /* the first frame is the blocking function */
 };
 
+/* Directories of the user's own code (--app-dir), absolute, without a slash at the end.
+ * Zero-initialised is none. */
+struct app_dirs {
+    char **paths;
+    size_t count, cap;
+};
+/* Adds a directory; it need not exist here. */
+void app_dirs_add(struct app_dirs *dirs, const char *path);
+void app_dirs_free(struct app_dirs *dirs);
+
 /* Merges a stack (merge.c). `call` names the first frame of a blocking call, NULL for an iteration;
- * `exe` is the process's executable. `stack` may be NULL. */
+ * `exe` is the process's executable. `stack` and `app_dirs` may be NULL. */
 struct stack_view *stack_view_new(struct symbols *symbols, const struct stack *stack,
-                                  const char *call, const char *exe);
+                                  const char *call, const char *exe,
+                                  const struct app_dirs *app_dirs);
 void stack_view_free(struct stack_view *view);
 
 /* Fills in origin and outside_loop of every frame, and the culprit (culprit.c). */
-void find_culprit(struct stack_view *view, const char *exe);
+void find_culprit(struct stack_view *view, const char *exe, const struct app_dirs *app_dirs);
+/* Whose code is this (origins.c)? */
+enum frame_origin origin_of(const struct frame *frame, const char *exe);
+/* Is it in a directory of packages (site-packages, node_modules, …), or in a standard library? */
+bool is_package_path(const char *path);
+bool is_stdlib_path(const char *path);
+
+/* Names the frame of a piece of code made at run time after its perf map's symbol (jit.c), which
+ * may be NULL. */
+void name_jit_frame(struct frame *frame, const char *symbol);
+/* How to get the frames that a broken stack lacks (hints.c). */
+const char *hint_for_broken(const struct stack_view *view, const char *exe);
+bool is_node(const char *exe);
+/* What Node needs for its JavaScript functions to have names. */
+#define NODE_JS_OPTIONS "--perf-basic-prof --interpreted-frames-native-stack"
 
 /* 16 hexadecimal digits that identify a finding across builds, machines and line shifts
  * (fingerprint.c). */

@@ -42,6 +42,7 @@ static void add_findings(struct strbuf *out, const struct model *model,
         sb_clear(&line);
         sb_addf(&line, "%3zu. ", ++shown);
         describe_finding(&line, model->findings[i]);
+        sb_add(&line, over_budget(model, model->findings[i]->max_ns) ? "  OVER BUDGET" : "");
         add_line(out, &line);
     }
     if (totals->findings > shown) {
@@ -68,21 +69,6 @@ static void add_no_loop(struct strbuf *out, const struct model_totals *totals, c
     sb_free(&line);
 }
 
-static void add_notices(struct strbuf *out, const struct model *model)
-{
-    for (size_t i = 0; i < model->trace_count; i++) {
-        const struct trace *trace = model->traces[i];
-        for (size_t j = 0; j < trace->notice_count; j++) {
-            struct strbuf line = {0};
-            sb_add_clean(&line, base_name(trace->exe));
-            sb_addf(&line, " (pid %lld): ", (long long)trace->pid);
-            sb_add_clean(&line, trace->notices[j].message);
-            add_line(out, &line);
-            sb_free(&line);
-        }
-    }
-}
-
 void print_summary(const struct model *model, const char *directory, char **argv)
 {
     struct model_totals totals = model_totals(model);
@@ -102,7 +88,8 @@ void print_summary(const struct model *model, const char *directory, char **argv
         sb_add(&line, " suppressed; --show-suppressed of `stalltrace report` shows them");
         add_line(&out, &line);
     }
-    add_notices(&out, model);
+    describe_budget(&out, model, &totals, "stalltrace: ");
+    describe_remarks(&out, model, "stalltrace: ");
     if (totals.findings > 0) {
         sb_clear(&line);
         sb_add(&line, "look closer: stalltrace report");

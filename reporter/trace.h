@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "histogram.h"
 #include "util.h"
 
 struct module {
@@ -38,7 +39,15 @@ struct stack {
     size_t python_count;
     const char *task; /* or NULL */
     bool truncated;
+    bool broken; /* the outer frames are missing */
 };
+
+/* An iteration that was among the longest of its loop. */
+struct long_iteration {
+    uint64_t at_ns, elapsed_ns;
+};
+
+enum { LONGEST_KEPT = 8 };
 
 struct loop {
     uint64_t id;
@@ -47,6 +56,43 @@ struct loop {
     const char *home;
     uint64_t iterations;
     uint64_t max_iteration_ns;
+    uint64_t began_ns, seen_ns; /* when it was tagged, and when its figures were last written */
+    uint64_t busy_ns, wait_ns, calls_ns;
+    struct histogram iteration_hist, wait_hist, calls_hist;
+    struct long_iteration longest[LONGEST_KEPT]; /* longest first */
+    size_t longest_count;
+};
+
+/* Where the time of an iteration went. */
+struct time_split {
+    uint64_t calls_ns, cpu_ns, runnable_ns, asleep_ns, throttled_ns, frozen_ns;
+};
+
+/* What the calls of one function added up to in an iteration. */
+struct call_sum {
+    const char *call;
+    const char *class_name;
+    uint64_t count, total_ns;
+    uint64_t threshold_ns; /* of its class */
+};
+
+enum { CALL_SUMS = 16 };
+
+/* What is known of an iteration once it has ended. */
+struct breakdown {
+    struct time_split time;
+    struct call_sum calls[CALL_SUMS];
+    size_t call_count;
+};
+
+/* Where a thread was, some time in an over-long iteration. */
+struct sample {
+    uint64_t stack_id;
+    const struct stack *stack; /* or NULL */
+    uint64_t count;
+    bool asleep;              /* in something that no wrapper saw: */
+    const char *syscall_name; /* or NULL */
+    const char *wait_channel; /* or NULL */
 };
 
 enum stall_kind { STALL_CALL, STALL_ITERATION };
@@ -64,6 +110,7 @@ struct stall {
     uint64_t elapsed_ns;
     bool ended;
     bool strict;
+    const struct breakdown *breakdown; /* of an iteration that has ended, in stall_end; or NULL */
 };
 
 struct notice {
@@ -89,7 +136,8 @@ struct trace {
     const char **argv;
     size_t argc;
     uint64_t start_ns;
-    bool ended; /* there is an `end` record */
+    uint64_t budget_ns; /* 0: the recording says nothing about one */
+    bool ended;         /* there is an `end` record */
     uint64_t end_ns;
     uint64_t dropped_stalls;
     uint64_t bad_lines; /* that did not parse, or lacked what they must have */
@@ -101,6 +149,7 @@ struct trace {
     size_t notice_count, notice_cap;
 
     struct map loop_by_id, modules, stacks, open_stalls;
+    struct map thresholds; /* hash of the class's name → ns + 1 */
     struct strbuf pending; /* the beginning of a line whose rest is not there yet */
     bool skipping;         /* inside a line too long to be a record */
     struct json_tokener *parser;
@@ -112,11 +161,15 @@ struct trace_sink {
     void *ctx;
     void (*stall)(void *ctx, struct trace *trace, const struct stall *stall);
     /* A stall that was handed over while it hung: `elapsed_ns` is now the whole duration,
-     * `added_ns` how much of it is new. `stall->ended` is false where the process went first. */
+     * `added_ns` how much of it is new. `stall->ended` is false where the process went first; each
+     * such iteration gets its stall_end from trace_finish. */
     void (*stall_end)(void *ctx, struct trace *trace, const struct stall *stall, uint64_t added_ns);
     /* Stalls that were counted and not captured; `stall->elapsed_ns` is the longest. */
     void (*more)(void *ctx, struct trace *trace, const struct stall *stall, uint64_t count,
                  uint64_t total_ns);
+    /* A sample of an iteration that was handed over; may be NULL. */
+    void (*sample)(void *ctx, struct trace *trace, const struct stall *stall,
+                   const struct sample *sample);
 };
 
 /* Opens a trace. Returns 0 or a negative errno. */
@@ -135,6 +188,11 @@ char *trace_problem(const struct trace *trace);
 
 /* One line of a trace (without its newline); for trace_read and for tests. */
 void trace_record(struct trace *trace, const char *line, size_t len, const struct trace_sink *sink);
+
+/* Of trace_record: the records about loops (records_loops.c). False: something was missing. */
+struct json_object;
+bool trace_read_loop(struct trace *trace, struct json_object *record);
+bool trace_read_stats(struct trace *trace, struct json_object *record);
 
 #define TRACE_FORMAT "stalltrace.trace/1"
 

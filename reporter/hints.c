@@ -1,0 +1,44 @@
+/* What to do about stacks that say less than they could. */
+#include "stackview.h"
+
+#include <string.h>
+
+bool is_node(const char *exe)
+{
+    const char *name = exe != NULL ? base_name(exe) : "";
+    return strcmp(name, "node") == 0 || strcmp(name, "nodejs") == 0;
+}
+
+static const struct {
+    const char *program; /* the executable's name begins like this */
+    const char *hint;
+} runtimes[] = {
+    {"java", "run the JVM with -XX:+PreserveFramePointer (and a perf map of its code: "
+             "-XX:+DumpPerfMapAtExit or perf-map-agent)"},
+    {"python", "run Python 3.12 or later with -X perf, its C extensions built with "
+               "-fno-omit-frame-pointer"},
+    {"node", "run it with `stalltrace run --js`, or with "
+             "NODE_OPTIONS=--interpreted-frames-native-stack"},
+    {"dotnet", "run it with DOTNET_PerfMapEnabled=1"},
+    {"luajit", "build LuaJIT with frame pointers, or switch its compiler off with -joff"},
+};
+
+/* The unwinder stopped behind the outermost frame that it has. In a runtime's process that is
+ * compiled code unless the frame is in an object of its own, which then lacks unwind tables. */
+const char *hint_for_broken(const struct stack_view *view, const char *exe)
+{
+    const struct frame *last = NULL;
+    for (size_t i = view->count; i-- > 0 && last == NULL;) {
+        if (view->frames[i].lang != LANG_PYTHON)
+            last = &view->frames[i];
+    }
+    const char *program = exe != NULL ? base_name(exe) : "";
+    bool in_jit = last == NULL || last->module == NULL || last->origin == ORIGIN_RUNTIME ||
+                  last->origin == ORIGIN_LIBC;
+    for (size_t i = 0; in_jit && i < COUNT_OF(runtimes); i++) {
+        if (starts_with(program, runtimes[i].program))
+            return runtimes[i].hint;
+    }
+    return "build with -fno-omit-frame-pointer, or keep .eh_frame (do not strip it, and no "
+           "-fno-asynchronous-unwind-tables)";
+}

@@ -1,0 +1,346 @@
+/* See iteration.h. */
+#include "iteration.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "describe.h"
+
+static struct sample_group *group_of(struct profile *profile, const char *key)
+{
+    for (size_t i = 0; i < profile->group_count; i++) {
+        if (strcmp(profile->groups[i].key, key) == 0)
+            return &profile->groups[i];
+    }
+    GROW(profile->groups, profile->group_count, profile->group_cap);
+    struct sample_group *group = &profile->groups[profile->group_count++];
+    *group = (struct sample_group){0};
+    memcpy(group->key, key, sizeof(group->key));
+    return group;
+}
+
+static void add_stack(struct profile *profile, const char *key, const struct stack_view *view,
+                      uint64_t count)
+{
+    struct sample_group *group = group_of(profile, key);
+    group->count += count;
+    profile->samples += count;
+    for (size_t i = 0; i < group->stack_count; i++) {
+        if (group->stacks[i].view == view) {
+            group->stacks[i].count += count;
+            return;
+        }
+    }
+    GROW(group->stacks, group->stack_count, group->stack_cap);
+    group->stacks[group->stack_count++] = (struct sampled_stack){view, count};
+}
+
+static void add_spot(struct profile *profile, const struct blind_spot *spot)
+{
+    for (size_t i = 0; i < profile->spot_count; i++) {
+        struct blind_spot *known = &profile->spots[i];
+        /* Pooled strings. */
+        if (known->syscall_name == spot->syscall_name &&
+            known->wait_channel == spot->wait_channel) {
+            known->count += spot->count;
+            return;
+        }
+    }
+    GROW(profile->spots, profile->spot_count, profile->spot_cap);
+    profile->spots[profile->spot_count++] = *spot;
+}
+
+void profile_sample(struct profile *profile, const struct sample *sample,
+                    const struct stack_view *view)
+{
+    char key[FINGERPRINT_DIGITS + 1];
+    fingerprint(key, STALL_ITERATION, "iteration", view);
+    add_stack(profile, key, view, sample->count);
+    if (sample->asleep) {
+        struct blind_spot spot = {sample->syscall_name, sample->wait_channel, sample->count};
+        add_spot(profile, &spot);
+    }
+}
+
+static void add_call(struct profile *profile, const struct call_sum *sum)
+{
+    for (size_t i = 0; i < profile->call_count; i++) {
+        struct call_sum *known = &profile->calls[i];
+        if (known->call == sum->call && known->class_name == sum->class_name) {
+            known->count += sum->count;
+            known->total_ns += sum->total_ns;
+            return;
+        }
+    }
+    GROW(profile->calls, profile->call_count, profile->call_cap);
+    profile->calls[profile->call_count++] = *sum;
+}
+
+static void add_time(struct time_split *into, const struct time_split *from)
+{
+    into->calls_ns += from->calls_ns;
+    into->cpu_ns += from->cpu_ns;
+    into->runnable_ns += from->runnable_ns;
+    into->asleep_ns += from->asleep_ns;
+    into->throttled_ns += from->throttled_ns;
+    into->frozen_ns += from->frozen_ns;
+}
+
+void profile_time(struct profile *profile, const struct breakdown *breakdown, uint64_t elapsed_ns)
+{
+    add_time(&profile->time, &breakdown->time);
+    for (size_t i = 0; i < breakdown->call_count; i++)
+        add_call(profile, &breakdown->calls[i]);
+    if (!profile->timed || elapsed_ns > profile->worst_ns) {
+        profile->worst_ns = elapsed_ns;
+        profile->worst = *breakdown;
+    }
+    profile->timed = true;
+}
+
+void profile_merge(struct profile *into, const struct profile *from)
+{
+    for (size_t i = 0; i < from->group_count; i++) {
+        const struct sample_group *group = &from->groups[i];
+        for (size_t j = 0; j < group->stack_count; j++)
+            add_stack(into, group->key, group->stacks[j].view, group->stacks[j].count);
+    }
+    for (size_t i = 0; i < from->spot_count; i++)
+        add_spot(into, &from->spots[i]);
+    if (!from->timed)
+        return;
+    add_time(&into->time, &from->time);
+    for (size_t i = 0; i < from->call_count; i++)
+        add_call(into, &from->calls[i]);
+    if (!into->timed || from->worst_ns > into->worst_ns) {
+        into->worst_ns = from->worst_ns;
+        into->worst = from->worst;
+    }
+    into->timed = true;
+}
+
+/* Insertion sorts: the lists are short, and equal ones have to keep their order. */
+void profile_sort(struct profile *profile)
+{
+    for (size_t i = 1; i < profile->group_count; i++) {
+        for (size_t j = i; j > 0 && profile->groups[j].count > profile->groups[j - 1].count; j--) {
+            struct sample_group lighter = profile->groups[j - 1];
+            profile->groups[j - 1] = profile->groups[j];
+            profile->groups[j] = lighter;
+        }
+    }
+    for (size_t i = 1; i < profile->call_count; i++) {
+        for (size_t j = i; j > 0 && profile->calls[j].total_ns > profile->calls[j - 1].total_ns;
+             j--) {
+            struct call_sum lighter = profile->calls[j - 1];
+            profile->calls[j - 1] = profile->calls[j];
+            profile->calls[j] = lighter;
+        }
+    }
+}
+
+const struct sample_group *profile_dominant(const struct profile *profile)
+{
+    const struct sample_group *dominant = NULL;
+    for (size_t i = 0; i < profile->group_count; i++) {
+        if (dominant == NULL || profile->groups[i].count > dominant->count)
+            dominant = &profile->groups[i];
+    }
+    return dominant;
+}
+
+static int culprit_line(const struct stack_view *view)
+{
+    return view->culprit < 0 ? 0 : view->frames[view->culprit].line;
+}
+
+const struct stack_view *group_view(const struct sample_group *group)
+{
+    const struct sampled_stack *best = NULL;
+    uint64_t best_line = 0;
+    for (size_t i = 0; i < group->stack_count; i++) {
+        const struct sampled_stack *stack = &group->stacks[i];
+        uint64_t on_line = 0;
+        for (size_t j = 0; j < group->stack_count; j++) {
+            if (culprit_line(group->stacks[j].view) == culprit_line(stack->view))
+                on_line += group->stacks[j].count;
+        }
+        if (best == NULL || on_line > best_line ||
+            (on_line == best_line && stack->count > best->count)) {
+            best = stack;
+            best_line = on_line;
+        }
+    }
+    return best->view;
+}
+
+void profile_free(struct profile *profile)
+{
+    for (size_t i = 0; i < profile->group_count; i++)
+        free(profile->groups[i].stacks);
+    free(profile->groups);
+    free(profile->spots);
+    free(profile->calls);
+    *profile = (struct profile){0};
+}
+
+unsigned int percent_of(uint64_t part, uint64_t whole)
+{
+    return whole == 0 ? 0 : (unsigned int)((double)part * 100.0 / (double)whole + 0.5);
+}
+
+/* A call over its threshold has a finding of its own. */
+static bool is_small(const struct call_sum *sum)
+{
+    return sum->count > 0 && sum->total_ns / sum->count < sum->threshold_ns;
+}
+
+void profile_small_calls(const struct profile *profile, uint64_t *count, uint64_t *total_ns)
+{
+    *count = 0;
+    *total_ns = profile->worst.time.calls_ns;
+    for (size_t i = 0; i < profile->worst.call_count; i++) {
+        const struct call_sum *sum = &profile->worst.calls[i];
+        if (is_small(sum))
+            *count += sum->count;
+        else
+            *total_ns -= sum->total_ns < *total_ns ? sum->total_ns : *total_ns;
+    }
+    if (*count == 0)
+        *total_ns = 0;
+}
+
+enum cause profile_cause(const struct profile *profile)
+{
+    if (!profile->timed) {
+        /* It never ended; what the samples say. */
+        uint64_t asleep = 0;
+        for (size_t i = 0; i < profile->spot_count; i++)
+            asleep += profile->spots[i].count;
+        return asleep > 0 && asleep * 2 >= profile->samples ? CAUSE_ASLEEP : CAUSE_UNKNOWN;
+    }
+    const struct time_split *time = &profile->worst.time;
+    uint64_t small_count, small_ns;
+    profile_small_calls(profile, &small_count, &small_ns);
+    const struct {
+        enum cause cause;
+        uint64_t ns;
+    } parts[] = {{CAUSE_CALLS, small_ns},
+                 {CAUSE_CPU, time->cpu_ns},
+                 {CAUSE_ASLEEP, time->asleep_ns},
+                 {CAUSE_RUNNABLE, time->runnable_ns}};
+    uint64_t whole = 0;
+    for (size_t i = 0; i < COUNT_OF(parts); i++)
+        whole += parts[i].ns;
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        if (parts[i].ns > whole / 2)
+            return parts[i].cause;
+    }
+    return whole > 0 ? CAUSE_MIXED : CAUSE_UNKNOWN;
+}
+
+void describe_spot(struct strbuf *out, const struct blind_spot *spot)
+{
+    if (spot->syscall_name != NULL) {
+        sb_add_clean(out, spot->syscall_name);
+    } else if (spot->wait_channel != NULL) {
+        sb_add(out, "the kernel's ");
+        sb_add_clean(out, spot->wait_channel);
+    } else {
+        sb_add(out, "something");
+    }
+}
+
+static const struct blind_spot *commonest_spot(const struct profile *profile)
+{
+    const struct blind_spot *commonest = NULL;
+    for (size_t i = 0; i < profile->spot_count; i++) {
+        if (commonest == NULL || profile->spots[i].count > commonest->count)
+            commonest = &profile->spots[i];
+    }
+    return commonest;
+}
+
+static void describe_asleep(struct strbuf *out, const struct profile *profile)
+{
+    static const struct blind_spot nothing;
+    const struct blind_spot *spot = commonest_spot(profile);
+    sb_add(out, "asleep in ");
+    describe_spot(out, spot != NULL ? spot : &nothing);
+    sb_add(out, " that no wrapper saw");
+}
+
+static void describe_small_calls(struct strbuf *out, const struct profile *profile)
+{
+    uint64_t count, total_ns;
+    profile_small_calls(profile, &count, &total_ns);
+    const struct call_sum *top = NULL;
+    size_t kinds = 0;
+    for (size_t i = 0; i < profile->worst.call_count; i++) {
+        const struct call_sum *sum = &profile->worst.calls[i];
+        if (!is_small(sum))
+            continue;
+        kinds++;
+        if (top == NULL || sum->total_ns > top->total_ns)
+            top = sum;
+    }
+    describe_count(out, count, "call");
+    if (top != NULL) {
+        sb_add(out, kinds > 1 ? ", most of the time in " : " of ");
+        sb_add_clean(out, top->call);
+        sb_add(out, kinds > 1 ? "," : "");
+    }
+    sb_add(out, " under the threshold, ");
+    describe_duration(out, total_ns);
+}
+
+static void describe_mixture(struct strbuf *out, const struct time_split *time)
+{
+    const struct {
+        const char *name;
+        uint64_t ns;
+    } parts[] = {{"in calls", time->calls_ns},
+                 {"on CPU", time->cpu_ns},
+                 {"asleep unseen", time->asleep_ns},
+                 {"runnable but not running", time->runnable_ns}};
+    uint64_t whole = time->calls_ns + time->cpu_ns + time->asleep_ns + time->runnable_ns;
+    bool begun = false;
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        unsigned int percent = percent_of(parts[i].ns, whole);
+        if (percent < 10)
+            continue;
+        sb_addf(out, "%s%s %u %%", begun ? ", " : "", parts[i].name, percent);
+        begun = true;
+    }
+}
+
+void describe_cause_of_time(struct strbuf *out, const struct profile *profile)
+{
+    const struct time_split *time = &profile->worst.time;
+    uint64_t whole = time->calls_ns + time->cpu_ns + time->asleep_ns + time->runnable_ns;
+    switch (profile_cause(profile)) {
+    case CAUSE_UNKNOWN:
+        break;
+    case CAUSE_MIXED:
+        describe_mixture(out, time);
+        break;
+    case CAUSE_CALLS:
+        describe_small_calls(out, profile);
+        break;
+    case CAUSE_CPU:
+        sb_addf(out, "on CPU %u %%", percent_of(time->cpu_ns, whole));
+        break;
+    case CAUSE_RUNNABLE:
+        if (time->throttled_ns > 0)
+            sb_addf(out, "throttled by the cgroup's quota %u %%",
+                    percent_of(time->runnable_ns, whole));
+        else
+            sb_addf(out, "runnable but not running %u %% (CPU starved)",
+                    percent_of(time->runnable_ns, whole));
+        break;
+    case CAUSE_ASLEEP:
+        describe_asleep(out, profile);
+        break;
+    }
+}

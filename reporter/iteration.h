@@ -1,0 +1,65 @@
+/* What is known of over-long iterations: where the thread was when it was sampled, where the time
+ * went, and what to call that in a few words. */
+#ifndef STALLTRACE_ITERATION_H
+#define STALLTRACE_ITERATION_H
+
+#include "stackview.h"
+
+/* Stacks that differ in nothing but lines and frames that are not the user's. */
+struct sample_group {
+    char key[FINGERPRINT_DIGITS + 1];
+    uint64_t count;
+    struct sampled_stack {
+        const struct stack_view *view;
+        uint64_t count;
+    } * stacks;
+    size_t stack_count, stack_cap;
+};
+
+/* Sleep that no wrapper saw. */
+struct blind_spot {
+    const char *syscall_name; /* or NULL */
+    const char *wait_channel; /* or NULL */
+    uint64_t count;           /* samples */
+};
+
+/* Zero-initialised is empty. */
+struct profile {
+    struct sample_group *groups;
+    size_t group_count, group_cap;
+    uint64_t samples;
+    struct blind_spot *spots;
+    size_t spot_count, spot_cap;
+    bool timed; /* the fields below are known */
+    struct time_split time;
+    struct call_sum *calls; /* most time first */
+    size_t call_count, call_cap;
+    uint64_t worst_ns; /* the longest iteration, which the words are about */
+    struct breakdown worst;
+};
+
+void profile_sample(struct profile *profile, const struct sample *sample,
+                    const struct stack_view *view);
+void profile_time(struct profile *profile, const struct breakdown *breakdown, uint64_t elapsed_ns);
+void profile_merge(struct profile *into, const struct profile *from);
+/* Groups and calls by weight, heaviest first; equal ones stay as they were. */
+void profile_sort(struct profile *profile);
+/* The most frequent one; NULL where there are no samples. */
+const struct sample_group *profile_dominant(const struct profile *profile);
+/* The stack that stands for a group: of the commonest line of its culprit. */
+const struct stack_view *group_view(const struct sample_group *group);
+void profile_free(struct profile *profile);
+
+/* What most of the longest iteration's time was, apart from calls that are findings themselves. */
+enum cause { CAUSE_UNKNOWN, CAUSE_MIXED, CAUSE_CALLS, CAUSE_CPU, CAUSE_RUNNABLE, CAUSE_ASLEEP };
+enum cause profile_cause(const struct profile *profile);
+/* Calls below their threshold in the longest iteration. */
+void profile_small_calls(const struct profile *profile, uint64_t *count, uint64_t *total_ns);
+/* `on CPU 97 %`; nothing where the time is not known. */
+void describe_cause_of_time(struct strbuf *out, const struct profile *profile);
+/* `futex`, `io_uring_enter`, `a page fault or other kernel work (folio_wait_bit)`. */
+void describe_spot(struct strbuf *out, const struct blind_spot *spot);
+/* Rounded to whole percent; 0 where `whole` is 0. */
+unsigned int percent_of(uint64_t part, uint64_t whole);
+
+#endif

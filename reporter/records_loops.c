@@ -1,0 +1,71 @@
+/* The records about loops: what they are, and their figures. */
+#include <string.h>
+
+#include "json_fields.h"
+#include "trace.h"
+
+bool trace_read_loop(struct trace *trace, struct json_object *record)
+{
+    uint64_t id = get_number(record, "loop");
+    struct loop *loop = map_get(&trace->loop_by_id, id);
+    if (loop == NULL) {
+        loop = mem_calloc(1, sizeof(*loop));
+        loop->id = id;
+        loop->began_ns = loop->seen_ns = get_number(record, "at_ns");
+        GROW(trace->loops, trace->loop_count, trace->loop_cap);
+        trace->loops[trace->loop_count++] = loop;
+        map_put(&trace->loop_by_id, id, loop);
+    }
+    const char *name = get_text(record, "name");
+    const char *home = get_text(record, "home");
+    loop->tid = (int64_t)get_number(record, "tid");
+    loop->name = name ? name : "";
+    loop->home = home ? home : "none";
+    return true;
+}
+
+/* Adds the counts since the record before. */
+static void add_histogram(struct histogram *histogram, struct json_object *pairs)
+{
+    size_t count = pairs != NULL ? json_object_array_length(pairs) : 0;
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *pair = json_object_array_get_idx(pairs, i);
+        if (json_object_is_type(pair, json_type_array) && json_object_array_length(pair) == 2)
+            histogram_add(histogram, number_of(json_object_array_get_idx(pair, 0)),
+                          number_of(json_object_array_get_idx(pair, 1)));
+    }
+}
+
+static void read_longest(struct loop *loop, struct json_object *pairs)
+{
+    loop->longest_count = 0;
+    size_t count = json_object_array_length(pairs);
+    for (size_t i = 0; i < count && loop->longest_count < LONGEST_KEPT; i++) {
+        struct json_object *pair = json_object_array_get_idx(pairs, i);
+        if (json_object_is_type(pair, json_type_array) && json_object_array_length(pair) == 2)
+            loop->longest[loop->longest_count++] =
+                (struct long_iteration){number_of(json_object_array_get_idx(pair, 0)),
+                                        number_of(json_object_array_get_idx(pair, 1))};
+    }
+}
+
+bool trace_read_stats(struct trace *trace, struct json_object *record)
+{
+    struct loop *loop = map_get(&trace->loop_by_id, get_number(record, "loop"));
+    if (loop == NULL)
+        return false;
+    loop->iterations = get_number(record, "iterations");
+    loop->max_iteration_ns = get_number(record, "max_iteration_ns");
+    loop->busy_ns = get_number(record, "busy_ns");
+    loop->wait_ns = get_number(record, "wait_ns");
+    loop->calls_ns = get_number(record, "calls_ns");
+    uint64_t at_ns = get_number(record, "at_ns");
+    if (at_ns > loop->seen_ns)
+        loop->seen_ns = at_ns;
+    add_histogram(&loop->iteration_hist, get_array(record, "iteration_hist"));
+    add_histogram(&loop->wait_hist, get_array(record, "wait_hist"));
+    add_histogram(&loop->calls_hist, get_array(record, "calls_hist"));
+    if (get_array(record, "longest") != NULL)
+        read_longest(loop, get_array(record, "longest"));
+    return true;
+}

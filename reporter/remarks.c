@@ -1,0 +1,81 @@
+/* Lines about a whole recording: the budget, and what the processes had to say. */
+#define _GNU_SOURCE
+#include <inttypes.h>
+#include <string.h>
+
+#include "describe.h"
+
+void describe_budget(struct strbuf *out, const struct model *model,
+                     const struct model_totals *totals, const char *prefix)
+{
+    if (model->budget_ns == 0 || totals->loops == 0)
+        return;
+    sb_add(out, prefix);
+    if (totals->over_budget == 0 && totals->iterations_over_budget == 0) {
+        sb_add(out, "nothing is over the budget of ");
+        describe_duration(out, model->budget_ns);
+        sb_add(out, "\n");
+        return;
+    }
+    sb_add(out, "OVER BUDGET (");
+    describe_duration(out, model->budget_ns);
+    sb_add(out, "): ");
+    describe_count(out, totals->over_budget, "finding");
+    if (totals->iterations_over_budget > 0) {
+        sb_add(out, ", ");
+        describe_count(out, totals->iterations_over_budget, "iteration");
+        sb_add(out, ", the longest ");
+        describe_duration(out, totals->longest_over_budget_ns);
+    }
+    sb_add(out, "\n");
+}
+
+static void add_process(struct strbuf *out, const struct trace *trace, const char *prefix)
+{
+    sb_add(out, prefix);
+    sb_add_clean(out, base_name(trace->exe));
+    sb_addf(out, " (pid %" PRId64 "): ", trace->pid);
+}
+
+static void add_notice(struct strbuf *out, const struct notice *notice)
+{
+    if (strcmp(notice->code, "trace-full") == 0)
+        sb_add(out, "the trace reached its largest size, and what came after is only counted or "
+                    "not there: raise --max-trace-size, or --threshold");
+    else
+        sb_add_clean(out, notice->message);
+    sb_add(out, "\n");
+}
+
+static bool has_nameless_js(const struct model *model, const struct trace *trace)
+{
+    for (size_t i = 0; i < model->count; i++) {
+        const struct finding *finding = model->findings[i];
+        if (finding->trace == trace && finding->view->nameless_js)
+            return true;
+    }
+    return false;
+}
+
+void describe_remarks(struct strbuf *out, const struct model *model, const char *prefix)
+{
+    bool hinted = false;
+    for (size_t i = 0; i < model->trace_count; i++) {
+        const struct trace *trace = model->traces[i];
+        bool is_full = false;
+        for (size_t j = 0; j < trace->notice_count; j++) {
+            bool repeated = is_full && strcmp(trace->notices[j].code, "trace-full") == 0;
+            if (repeated)
+                continue;
+            is_full = is_full || strcmp(trace->notices[j].code, "trace-full") == 0;
+            add_process(out, trace, prefix);
+            add_notice(out, &trace->notices[j]);
+        }
+        if (!hinted && has_nameless_js(model, trace)) {
+            add_process(out, trace, prefix);
+            sb_add(out, "JavaScript functions have no names: record with `stalltrace run --js`, or "
+                        "under a bare preload with NODE_OPTIONS='" NODE_JS_OPTIONS "'\n");
+            hinted = true;
+        }
+    }
+}

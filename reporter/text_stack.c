@@ -1,0 +1,126 @@
+/* A stack in the text report: one line a frame, the frames of libc, interpreters and standard
+ * libraries folded. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "describe.h"
+#include "text.h"
+
+static bool is_foldable(const struct text *t, const struct stack_view *view, size_t index)
+{
+    const struct frame *frame = &view->frames[index];
+    ptrdiff_t at = (ptrdiff_t)index;
+    if (frame->noise && !t->full)
+        return true;
+    /* The call, the culprit and what it called are what the report is about. */
+    if (t->full || index == 0 || at == view->culprit)
+        return false;
+    if (at == view->culprit - 1 && frame->origin != ORIGIN_RUNTIME)
+        return false;
+    return frame->origin == ORIGIN_LIBC || frame->origin == ORIGIN_RUNTIME ||
+           frame->origin == ORIGIN_STDLIB;
+}
+
+/* What a folded frame belongs to: `libc.so.6`, `python3.11`, or `asyncio` of the standard library.
+ */
+static const char *owner_of(const struct frame *frame)
+{
+    if (frame->module != NULL)
+        return frame->module;
+    const char *file = frame->file;
+    if (file == NULL)
+        return frame->lang == LANG_JIT ? "JIT-compiled code" : "unknown code";
+    if (starts_with(file, "<frozen "))
+        return "importlib and other frozen modules";
+    const char *base = base_name(file), *parent = base;
+    if (parent > file + 1) {
+        parent--;
+        while (parent > file && parent[-1] != '/')
+            parent--;
+    }
+    if (starts_with(parent, "python3") || parent == base)
+        return intern_n(base, strcspn(base, "."));
+    return intern_n(parent, (size_t)(base - parent) - 1);
+}
+
+static size_t add_folded(const struct text *t, const struct stack_view *view, size_t from)
+{
+    enum { NAMED = 3 };
+    const char *owners[NAMED];
+    size_t named = 0, more = 0, end = from;
+    for (; end < view->count && is_foldable(t, view, end); end++) {
+        const char *owner = owner_of(&view->frames[end]);
+        size_t i = 0;
+        while (i < named && strcmp(owners[i], owner) != 0)
+            i++;
+        if (i == named && named < NAMED)
+            owners[named++] = owner;
+        else if (i == named)
+            more++;
+    }
+    sb_addf(t->out, "       %s… ", t->palette->dim);
+    describe_count(t->out, end - from, "frame");
+    sb_add(t->out, " of ");
+    for (size_t i = 0; i < named; i++) {
+        sb_add(t->out, i > 0 ? ", " : "");
+        sb_add_clean(t->out, owners[i]);
+    }
+    sb_addf(t->out, "%s%s\n", more > 0 ? " and others" : "", t->palette->reset);
+    return end;
+}
+
+static void add_frame(const struct text *t, const struct frame *frame, bool is_culprit, int width)
+{
+    struct strbuf name = {0};
+    if (frame->function != NULL)
+        sb_add_clean(&name, frame->function);
+    else if (frame->module != NULL)
+        sb_addf(&name, "+0x%" PRIx64, frame->vaddr);
+    else
+        sb_addf(&name, "0x%" PRIx64, frame->address);
+    sb_addf(t->out, "     %s%s ", is_culprit ? t->palette->error : "", is_culprit ? ">" : " ");
+    sb_addf(t->out, "%-*s%s  ", width, name.data, is_culprit ? t->palette->reset : "");
+    sb_free(&name);
+    /* Nobody has the sources of libc and interpreters at their (relative) paths. */
+    bool foreign = frame->module != NULL && frame->file != NULL && frame->file[0] != '/';
+    if (frame->file != NULL && (t->full || !foreign)) {
+        sb_add_clean(t->out, frame->file);
+        if (frame->line > 0)
+            sb_addf(t->out, ":%d", frame->line);
+    } else {
+        sb_add_clean(t->out, frame->module ? frame->module : "");
+    }
+    sb_add(t->out, frame->inlined ? " (inlined)\n" : "\n");
+}
+
+static int name_width(const struct text *t, const struct stack_view *view)
+{
+    enum { WIDEST = 44 };
+    size_t width = 12;
+    for (size_t i = 0; i < view->count; i++) {
+        const char *name = view->frames[i].function;
+        if (name != NULL && !is_foldable(t, view, i) && strlen(name) > width)
+            width = strlen(name);
+    }
+    return width > WIDEST ? WIDEST : (int)width;
+}
+
+void text_stack(const struct text *t, const struct stack_view *view)
+{
+    text_note(t);
+    sb_add(t->out, "stack, innermost first");
+    sb_add(t->out, view->truncated ? " (cut off):\n" : view->broken ? " (broken off):\n" : ":\n");
+    int width = name_width(t, view);
+    for (size_t i = 0; i < view->count;) {
+        if (is_foldable(t, view, i)) {
+            i = add_folded(t, view, i);
+        } else {
+            add_frame(t, &view->frames[i], (ptrdiff_t)i == view->culprit, width);
+            i++;
+        }
+    }
+    if (view->hint != NULL) {
+        text_note(t);
+        sb_addf(t->out, "the outer frames are missing; to have them, %s\n", view->hint);
+    }
+}
