@@ -54,7 +54,7 @@ struct names {
 };
 
 struct elf_facts {
-    bool elf, for_this_machine, has_dynamic, go;
+    bool elf, for_this_machine, has_segments, has_dynamic, go;
     unsigned bits;
     const char *machine, *interpreter; /* of PT_INTERP, or NULL */
     struct names needed, undefined;
@@ -71,6 +71,10 @@ bool elf_contains(const char *path, const char *const *texts);
 
 void names_add(struct names *names, const char *name);
 bool names_have(const struct names *names, const char *name);
+
+/* doctor_runtime.c: `libraries` are the paths of what the program loads at start-up. */
+void judge_runtime(struct diagnosis *d, const struct elf_facts *facts, const char *path,
+                   const struct names *libraries);
 
 /* Functions of libc that can block, sorted (doctor_names.c). */
 extern const char *const blocking_names[];

@@ -72,6 +72,9 @@ static void read_segments(struct elf_facts *facts, Elf *elf)
         GElf_Phdr segment;
         if (gelf_getphdr(elf, (int)i, &segment) == NULL)
             continue;
+        if (segment.p_type == PT_LOAD && segment.p_offset <= size &&
+            segment.p_filesz <= size - segment.p_offset)
+            facts->has_segments = true;
         if (segment.p_type == PT_DYNAMIC)
             facts->has_dynamic = true;
         if (segment.p_type == PT_INTERP && segment.p_filesz > 0 && segment.p_offset < size &&

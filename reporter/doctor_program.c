@@ -63,6 +63,22 @@ static char *command_of_env(char *words)
     return NULL;
 }
 
+static void say_no_interpreter(struct diagnosis *d, const char *path, const char *word)
+{
+    if (word == NULL || word[0] == '\0')
+        state(d, NEVER, "interpreter", "%s is a script whose first line names no interpreter",
+              path);
+    else if (ends_with(word, "\r"))
+        state(
+            d, NEVER, "interpreter",
+            "%s is a script whose first line ends as lines do on Windows (CR LF): the system looks "
+            "for an interpreter with that name",
+            path);
+    else
+        state(d, NEVER, "interpreter", "%s is a script whose interpreter is not there: %s", path,
+              word);
+}
+
 /* From a script to the program that runs it. Returns the file to examine, to be freed, or NULL
  * after saying what is wrong. */
 static char *follow_scripts(struct diagnosis *d, char *path)
@@ -78,8 +94,7 @@ static char *follow_scripts(struct diagnosis *d, char *path)
         char *word = strcmp(base_name(line), "env") == 0 ? command_of_env(rest) : line;
         char *next = word != NULL ? find_command(word) : NULL;
         if (next == NULL || locate_command(next) != 0) {
-            state(d, NEVER, "interpreter", "%s is a script whose interpreter is not there: %s",
-                  path, word != NULL ? word : line);
+            say_no_interpreter(d, path, word);
             free(line);
             free(next);
             free(path);
@@ -93,6 +108,21 @@ static char *follow_scripts(struct diagnosis *d, char *path)
     state(d, NEVER, "interpreter", "%s: scripts that run scripts, too deep", path);
     free(path);
     return NULL;
+}
+
+/* Neither ELF nor a script with #!: the kernel refuses it, and execvp hands it to the shell. */
+static void judge_unknown(struct diagnosis *d, const char *path)
+{
+    char head[1024];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? 0 : read(fd, head, sizeof(head));
+    if (fd >= 0)
+        close(fd);
+    if (len > 0 && memchr(head, '\0', (size_t)len) != NULL)
+        state(d, NEVER, "format", "%s is no program that Linux can execute", path);
+    else
+        state(d, HINT, "script", "%s has no #! line: the shell (/bin/sh) runs it as a script",
+              path);
 }
 
 /* ---- what the kernel will do with it ----------------------------------------------------------*/
@@ -140,7 +170,9 @@ static bool is_loader_of_glibc(const char *interpreter)
 /* How it is linked decides whether a preloaded object is loaded at all. */
 static void judge_linking(struct diagnosis *d, const struct elf_facts *f)
 {
-    if (!f->for_this_machine) {
+    if (!f->has_segments) {
+        state(d, NEVER, "damaged", "it is no complete program file: nothing in it can be loaded");
+    } else if (!f->for_this_machine) {
         state(d, NEVER, "machine",
               "it is a %u-bit program for %s; stalltrace traces 64-bit programs for x86-64",
               f->bits, f->machine);
@@ -272,106 +304,6 @@ static void judge_raw_calls(struct diagnosis *d, const struct elf_facts *f,
             "as calls, but as iterations that take too long");
 }
 
-/* ---- which event loop -------------------------------------------------------------------------*/
-
-struct runtime {
-    const char *code;
-    const char *library;    /* a prefix of a linked library's name, or NULL */
-    const char *program;    /* a prefix of the program's name, or NULL */
-    const char *symbols[4]; /* that the program defines; ends with NULL, like the next */
-    const char *texts[4];   /* that stand in it */
-    const char *meaning;
-};
-
-static const struct runtime runtimes[] = {
-    {"python",
-     "libpython",
-     "python",
-     {"Py_BytesMain", "Py_RunMain"},
-     {NULL},
-     "CPython: loops of asyncio, uvloop, Trio, Twisted, Tornado and gevent are recognised by "
-     "epoll_wait; Python lines are shown for the versions that stalltrace knows"},
-    {"node",
-     "libnode",
-     "node",
-     {"node_module_register"},
-     {NULL},
-     "Node.js: the main loop is recognised; worker threads' loops as well, libuv's pool is not "
-     "one"},
-    {"libuv", "libuv.", NULL, {"uv_run"}, {NULL}, "libuv: loops are recognised by epoll_pwait"},
-    {"libevent",
-     "libevent",
-     NULL,
-     {"event_base_loop"},
-     {NULL},
-     "libevent: loops are recognised by epoll_wait"},
-    {"libev", "libev.", NULL, {"ev_run"}, {NULL}, "libev: loops are recognised by epoll_wait"},
-    {"glib",
-     "libglib-2.0",
-     NULL,
-     {"g_main_loop_run"},
-     {NULL},
-     "GLib: its main loop polls; on the main thread it is recognised after a few rounds, on other "
-     "threads with --loops poll"},
-    {"tokio",
-     NULL,
-     NULL,
-     {NULL},
-     {"/tokio-1.", "tokio-runtime-worker", "tokio::runtime"},
-     "Rust's tokio: the thread that waits in epoll_wait is a loop; workers that are parked are "
-     "idle, "
-     "which is known"},
-    {"nginx", NULL, "nginx", {NULL}, {NULL}, "nginx: each worker process runs a loop"},
-    {"redis",
-     NULL,
-     "redis-server",
-     {NULL},
-     {NULL},
-     "Redis: the main thread runs the loop; its background threads are not loops"},
-    {"java",
-     "libjli",
-     "java",
-     {"JNI_CreateJavaVM"},
-     {NULL},
-     "a Java VM: the threads of Netty's epoll transport and of NIO selectors are loops; Java "
-     "frames "
-     "are not named"},
-};
-
-static bool uses(const struct runtime *r, const char *path, const struct names *libraries)
-{
-    for (size_t i = 0; r->library != NULL && i < libraries->count; i++)
-        if (starts_with(base_name(libraries->list[i]), r->library))
-            return true;
-    if (r->program != NULL && starts_with(base_name(path), r->program))
-        return true;
-    return (r->symbols[0] != NULL && elf_defines(path, r->symbols)) ||
-           (r->texts[0] != NULL && elf_contains(path, r->texts));
-}
-
-static void judge_runtime(struct diagnosis *d, const struct elf_facts *f, const char *path,
-                          const struct names *libraries)
-{
-    static const char *const waits[] = {"epoll_wait", "epoll_pwait", "epoll_pwait2", "poll",
-                                        "ppoll",      "select",      "pselect"};
-    size_t known = 0;
-    for (size_t i = 0; i < COUNT_OF(runtimes); i++)
-        if (uses(&runtimes[i], path, libraries)) {
-            state(d, FINE, runtimes[i].code, "%s", runtimes[i].meaning);
-            known++;
-        }
-    bool waits_itself = false;
-    for (size_t i = 0; i < COUNT_OF(waits); i++)
-        waits_itself = waits_itself || names_have(&f->undefined, waits[i]);
-    if (known == 0 && waits_itself)
-        state(d, FINE, "loop", "it waits for events itself (epoll, poll or select)");
-    else if (known == 0)
-        state(
-            d, HINT, "loop",
-            "no event loop that is known was found in it; if a library that it loads later brings "
-            "one, or a child process runs it, that is traced all the same");
-}
-
 /* ---- all of it --------------------------------------------------------------------------------*/
 
 int diagnose_program(struct diagnosis *d, const char *command)
@@ -390,13 +322,12 @@ int diagnose_program(struct diagnosis *d, const char *command)
     struct elf_facts f;
     result = elf_read(&f, path);
     if (result != 0) {
-        state(d, NEVER, "unreadable", "%s cannot be read (%s): what it is cannot be said", path,
+        state(d, PARTLY, "unreadable", "%s cannot be read (%s): what it is cannot be said", path,
               strerror(-result));
         return 0;
     }
     if (!f.elf) {
-        state(d, HINT, "script", "%s is neither a program nor a script with #!: /bin/sh may run it",
-              path);
+        judge_unknown(d, path);
         return 0;
     }
     judge_linking(d, &f);

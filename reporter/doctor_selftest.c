@@ -99,7 +99,7 @@ static char **make_environment(const struct selftest *s, bool preload)
             starts_with(*e, "TMPDIR="))
             continue;
         GROW(env, count, cap);
-        env[count++] = *e;
+        env[count++] = mem_strdup(*e);
     }
     env = mem_realloc(env, count + 8, sizeof(*env));
     env[count++] = mem_printf("TMPDIR=%s", s->directory);
@@ -116,6 +116,13 @@ static char **make_environment(const struct selftest *s, bool preload)
     }
     env[count] = NULL;
     return env;
+}
+
+static void free_environment(char **env)
+{
+    for (char **e = env; *e != NULL; e++)
+        free(*e);
+    free(env);
 }
 
 static char *output_path(const struct selftest *s, const char *run, size_t shard)
@@ -225,6 +232,8 @@ static void run_all(struct selftest *s)
     if (run_quietly(argv, traced, &owners) == 0)
         take_lines(s, owners, offsetof(struct test_row, owner));
     free(owners);
+    free_environment(plain);
+    free_environment(traced);
 }
 
 /* ---- the traces -------------------------------------------------------------------------------*/
@@ -260,7 +269,8 @@ static void no_more(void *ctx, struct trace *trace, const struct stall *stall, u
 
 static void read_traces(struct selftest *s)
 {
-    const struct trace_sink sink = {s, take_stall, no_stall_end, no_more};
+    const struct trace_sink sink = {
+        .ctx = s, .stall = take_stall, .stall_end = no_stall_end, .more = no_more};
     char *directory = mem_printf("%s/traces", s->directory);
     DIR *dir = opendir(directory);
     for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {

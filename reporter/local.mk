@@ -13,6 +13,7 @@ libreporter_la_SOURCES = \
 	reporter/doctor_machine.c \
 	reporter/doctor_names.c \
 	reporter/doctor_program.c \
+	reporter/doctor_runtime.c \
 	reporter/doctor_selftest.c \
 	reporter/excerpt.c \
 	reporter/excerpt.h \
