@@ -192,6 +192,31 @@ def test_a_script_without_its_interpreter(tmp_path):
     assert said["exit"] == 1 and "/no/such/interpreter" in said["codes"]["interpreter"]["text"]
 
 
+@pytest.mark.parametrize("content, code, words", [
+    (b"#!/usr/bin/python3\r\nexit(0)\r\n", "interpreter", "Windows"),
+    (b"#!/usr/bin/env\n", "interpreter", "names no interpreter"),
+    (b"#!\n", "interpreter", "names no interpreter"),
+    (pathlib.Path(TRUE).read_bytes()[:100], "damaged", "no complete program"),
+    (pathlib.Path(TRUE).read_bytes()[:3000], "damaged", "no complete program"),
+    (b"\0\1\2\3" * 100, "format", "no program"),
+])
+def test_what_cannot_be_started(tmp_path, content, code, words):
+    program = tmp_path / "p"
+    program.write_bytes(content)
+    program.chmod(0o755)
+    said = quick(program)
+    assert said["exit"] == 1 and words in said["codes"][code]["text"]
+
+
+def test_a_script_without_a_first_line(tmp_path):
+    assert "/bin/sh" in quick(script(tmp_path, "echo hello"))["codes"]["script"]["text"]
+
+
+def test_a_script_that_runs_itself(tmp_path):
+    path = tmp_path / "script"
+    assert "too deep" in quick(script(tmp_path, f"#!{path}"))["codes"]["interpreter"]["text"]
+
+
 def test_found_through_path(tmp_path):
     shutil.copy(TRUE, tmp_path / "mine")
     said = quick("mine", env={"PATH": f"/nowhere:{tmp_path}"})
