@@ -62,6 +62,7 @@ EXTRA_DIST += \
 	tests/programs/asyncio_loop.py \
 	tests/programs/asyncio_silent.py \
 	tests/programs/node_loop.js \
+	tests/programs/soak_server.py \
 	tests/programs/symbols.cc \
 	tests/programs/uvicorn_server.py \
 	tests/programs/uvloop_loop.py \
