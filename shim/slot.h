@@ -73,12 +73,12 @@ enum st_rule {
     ST_RULE_IOCTL,     /* args[0]: fd, args[1]: request */
     ST_RULE_DRAIN,     /* args[0]: fd of a terminal; args[1]: not 0 where it does not wait */
     ST_RULE_DIR,       /* args[0]: DIR * */
-    ST_RULE_STREAM,    /* args[0]: FILE *, args[1]: position before, args[2]: direction (stream.h) */
-    ST_RULE_QUEUE,     /* args[0]: id, args[1]: not 0 where it was told not to wait */
-    ST_RULE_SEMOP,     /* args[0]: id, args[1]: struct sembuf *, args[2]: how many */
-    ST_RULE_MQ,        /* args[0]: mqd_t */
-    ST_RULE_BARRIER,   /* args[1]: not 0 where others had to come yet */
-    ST_RULE_LIST,      /* args[0]: mode, args[1]: how many, args[2]: struct gaicb ** */
+    ST_RULE_STREAM,  /* args[0]: FILE *, args[1]: position before, args[2]: direction (stream.h) */
+    ST_RULE_QUEUE,   /* args[0]: id, args[1]: not 0 where it was told not to wait */
+    ST_RULE_SEMOP,   /* args[0]: id, args[1]: struct sembuf *, args[2]: how many */
+    ST_RULE_MQ,      /* args[0]: mqd_t */
+    ST_RULE_BARRIER, /* args[1]: not 0 where others had to come yet */
+    ST_RULE_LIST,    /* args[0]: mode, args[1]: how many, args[2]: struct gaicb ** */
 };
 
 /* A row of calls.def. `real` is where the pointer to libc's function lives. */
@@ -253,7 +253,9 @@ struct st_settings {
     bool quiet;
     char output[4096 - 64]; /* absolute */
     char loops[256];
-    char bad[512]; /* what was wrong with a setting; empty: nothing */
+    char bad[512];           /* what was wrong with a setting; empty: nothing */
+    uint64_t max_trace_size; /* bytes */
+    uint64_t budget_ns;      /* 0: none. For the trace to carry; nothing here acts on it */
 };
 
 enum { ST_AGENT_NONE, ST_AGENT_RUNNING, ST_AGENT_BROKEN };
@@ -285,8 +287,9 @@ struct st_shared {
     _Atomic uint32_t ended;     /* futex: it has written all, the process may end */
     _Atomic uint32_t flush_req; /* the agent copies it to flush_ack when all is written */
     _Atomic uint32_t flush_ack;
-    bool exec; /* this flush is before an exec */
-    int open_error; /* why there is no trace file; 0: there is one */
+    _Atomic pid_t follow_tid; /* take this thread's ids, then set to 0 */
+    bool exec;                /* this flush is before an exec */
+    int open_error;           /* why there is no trace file; 0: there is one */
 
     /* A trace file made before the process lost what it takes to make one; -1: none. */
     int kept_fd;

@@ -81,6 +81,32 @@ static bool parse_duration(const char *p, const char *end, uint64_t *ns)
     return false;
 }
 
+/* "64M", "512K", "1G", "1000000". */
+static bool parse_size(const char *p, uint64_t *bytes)
+{
+    uint64_t v = 0;
+    unsigned shift = 0;
+    if (*p < '0' || *p > '9')
+        return false;
+    for (; *p >= '0' && *p <= '9'; p++) {
+        if (v > UINT64_MAX / 100)
+            return false;
+        v = v * 10 + (uint64_t)(*p - '0');
+    }
+    if (*p) {
+        shift = *p == 'K' || *p == 'k'   ? 10
+                : *p == 'M' || *p == 'm' ? 20
+                : *p == 'G' || *p == 'g' ? 30
+                                         : 0;
+        if (!shift || p[1] || v > UINT64_MAX >> shift)
+            return false;
+    }
+    if (!v)
+        return false;
+    *bytes = v << shift;
+    return true;
+}
+
 static int class_of(const char *p, const char *end)
 {
     for (int i = 0; i < ST_CLASS_COUNT; i++)
@@ -216,6 +242,7 @@ void st_settings_read(void)
     for (int i = 0; i < ST_CLASS_COUNT; i++)
         st_settings.threshold_ns[i] = 10000000;
     st_settings.iteration_ns = 100000000;
+    st_settings.max_trace_size = 64 << 20;
     st_loops = ST_LOOPS_AUTO;
     append(st_settings.loops, sizeof(st_settings.loops), "auto");
 
@@ -242,6 +269,13 @@ void st_settings_read(void)
                      "auto, poll, main, api, name=GLOB, separated by commas");
         }
     }
+    text = secure_getenv("STALLTRACE_BUDGET");
+    if (text && *text && !parse_duration(text, text + strlen(text), &st_settings.budget_ns))
+        complain("STALLTRACE_BUDGET", text, "a duration (1s, 500ms)");
+    text = secure_getenv("STALLTRACE_MAX_TRACE_SIZE");
+    if (text && *text && !parse_size(text, &st_settings.max_trace_size))
+        complain("STALLTRACE_MAX_TRACE_SIZE", text,
+                 "a size above 0 in bytes, or with K, M or G (64M)");
     text = secure_getenv("STALLTRACE_QUIET");
     st_settings.quiet = text && *text && strcmp(text, "0") != 0;
     set_output(secure_getenv("STALLTRACE_OUTPUT"));
