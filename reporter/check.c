@@ -5,11 +5,13 @@
 #include "commands.h"
 #include "describe.h"
 #include "load.h"
+#include "output.h"
 
 static const char help[] =
     "Examples:\n"
     "  stalltrace run -- pytest && stalltrace check\n"
     "  stalltrace check stalltrace.out\n"
+    "  stalltrace check --budget 1s --fail-on budget\n"
     "  stalltrace check --suppressions ci/stalls.txt web.out worker.out\n"
     "\n"
     "Usage: stalltrace check [options] [TRACE...]\n"
@@ -18,39 +20,74 @@ static const char help[] =
     "(default: stalltrace.out).\n"
     "\n"
     "Options:\n"
+    "      --fail-on WHAT              finding (default): any finding; budget: only what took\n"
+    "                                  longer than --budget (1s where nothing else is said)\n"
     "      --suppressions FILE         leave findings out that the rules in FILE cover\n"
     "      --no-builtin-suppressions   do not leave the idle waits of known runtimes out\n"
     "      --show-suppressed           list what was left out, too\n"
+    "      --app-dir DIR               the user's code is what is below DIR (repeatable)\n"
+    "      --budget TIME               mark findings and iterations that take longer\n"
     "      --debuginfod                fetch missing debug symbols (DEBUGINFOD_URLS)\n"
     "  -h, --help                      show this help\n"
     "\n"
     "Exit status: 0 clean; 1 findings; 2 usage or other error; 3 nothing was recorded, or no\n"
     "event loop was seen.\n";
 
-enum { OPT_SUPPRESSIONS = 256, OPT_NO_BUILTIN, OPT_SHOW_SUPPRESSED, OPT_DEBUGINFOD };
+enum {
+    OPT_SUPPRESSIONS = 256,
+    OPT_NO_BUILTIN,
+    OPT_SHOW_SUPPRESSED,
+    OPT_DEBUGINFOD,
+    OPT_APP_DIR,
+    OPT_BUDGET,
+    OPT_FAIL_ON
+};
 
 static const struct option options[] = {
     {"suppressions", required_argument, NULL, OPT_SUPPRESSIONS},
     {"no-builtin-suppressions", no_argument, NULL, OPT_NO_BUILTIN},
     {"show-suppressed", no_argument, NULL, OPT_SHOW_SUPPRESSED},
+    {"fail-on", required_argument, NULL, OPT_FAIL_ON},
+    {"app-dir", required_argument, NULL, OPT_APP_DIR},
+    {"budget", required_argument, NULL, OPT_BUDGET},
     {"debuginfod", no_argument, NULL, OPT_DEBUGINFOD},
     {"help", no_argument, NULL, 'h'},
     {0},
 };
 
-static void print_finding(const struct finding *finding)
+struct settings {
+    struct load_options load_options;
+    bool show_suppressed;
+    bool only_budget; /* --fail-on budget */
+};
+
+static void print_text(struct strbuf *text)
 {
-    struct strbuf line = {0};
-    describe_finding(&line, finding);
-    printf("  %s  [%s]\n", line.data, finding->fingerprint);
-    if (finding->suppressed_by != NULL)
-        printf("      suppressed by %s\n", finding->suppressed_by);
-    sb_free(&line);
+    if (!output_is_utf8())
+        text_to_ascii(text);
+    fwrite(text->data, 1, text->len, stdout);
+    sb_free(text);
 }
 
-static void print_verdict(const struct model_totals *totals)
+static void print_finding(const struct model *model, const struct finding *finding)
 {
     struct strbuf line = {0};
+    sb_add(&line, "  ");
+    describe_finding(&line, finding);
+    sb_add(&line, over_budget(model, finding->max_ns) ? "  OVER BUDGET" : "");
+    sb_addf(&line, "  [%s]\n", finding->fingerprint);
+    if (finding->suppressed_by != NULL) {
+        sb_add(&line, "      suppressed by ");
+        sb_add_clean(&line, finding->suppressed_by);
+        sb_add(&line, "\n");
+    }
+    print_text(&line);
+}
+
+static void print_verdict(const struct model *model, const struct model_totals *totals)
+{
+    struct strbuf line = {0};
+    sb_add(&line, "stalltrace: ");
     if (totals->findings > 0) {
         describe_count(&line, totals->findings, "finding");
         sb_add(&line, ": ");
@@ -65,58 +102,92 @@ static void print_verdict(const struct model_totals *totals)
     }
     if (totals->suppressed > 0)
         sb_addf(&line, " (%zu suppressed)", totals->suppressed);
-    printf("stalltrace: %s\n", line.data);
-    sb_free(&line);
+    sb_add(&line, "\n");
+    describe_budget(&line, model, totals, "stalltrace: ");
+    print_text(&line);
 }
 
-static int verdict(const struct loaded *loaded, bool show_suppressed)
+/* Returns the exit status where nothing can be said, else -1. */
+static int nothing_recorded(const struct loaded *loaded, const struct model_totals *totals)
 {
-    const struct model *model = &loaded->model;
-    struct model_totals totals = model_totals(model);
-    if (totals.findings == 0 && loaded->missing != NULL) {
+    if (totals->findings == 0 && loaded->missing != NULL) {
         printf("stalltrace: nothing was recorded: %s does not exist; was the program started with "
                "`stalltrace run`?\n",
                loaded->missing);
         return EXIT_NOTHING;
     }
-    if (totals.findings == 0 && totals.loops == 0) {
-        if (totals.processes == 0)
-            printf("stalltrace: nothing was recorded: no process ran an event loop; "
-                   "`stalltrace doctor COMMAND` says why, --loops widens what counts\n");
-        else
-            printf("stalltrace: no event loop was seen; "
-                   "`stalltrace doctor COMMAND` says why, --loops widens what counts\n");
-        return EXIT_NOTHING;
-    }
-    print_verdict(&totals);
+    if (totals->findings > 0 || totals->loops > 0)
+        return -1;
+    if (totals->processes == 0)
+        printf("stalltrace: nothing was recorded: no process ran an event loop; "
+               "`stalltrace doctor COMMAND` says why, --loops widens what counts\n");
+    else
+        printf("stalltrace: no event loop was seen; "
+               "`stalltrace doctor COMMAND` says why, --loops widens what counts\n");
+    return EXIT_NOTHING;
+}
+
+static int verdict(struct loaded *loaded, const struct settings *settings)
+{
+    const uint64_t usual_budget = 1000000000; /* what a health probe waits */
+    struct model *model = &loaded->model;
+    if (settings->only_budget && model->budget_ns == 0)
+        model->budget_ns = usual_budget;
+    struct model_totals totals = model_totals(model);
+    int status = nothing_recorded(loaded, &totals);
+    if (status >= 0)
+        return status;
+    print_verdict(model, &totals);
     for (size_t i = 0; i < model->count; i++) {
-        if (model->findings[i]->suppressed_by == NULL || show_suppressed)
-            print_finding(model->findings[i]);
+        if (model->findings[i]->suppressed_by == NULL || settings->show_suppressed)
+            print_finding(model, model->findings[i]);
     }
     if (totals.dropped_stalls > 0)
         printf("  and %llu stalls that could not be captured\n",
                (unsigned long long)totals.dropped_stalls);
-    return totals.findings > 0 ? EXIT_FINDINGS : EXIT_CLEAN;
+    struct strbuf remarks = {0};
+    sb_add(&remarks, "");
+    describe_remarks(&remarks, model, "  ");
+    print_text(&remarks);
+    bool failed = settings->only_budget
+                      ? totals.over_budget > 0 || totals.iterations_over_budget > 0
+                      : totals.findings > 0;
+    return failed ? EXIT_FINDINGS : EXIT_CLEAN;
 }
 
-int cmd_check(int argc, char **argv)
+/* Returns -1 to go on, or the exit status. */
+static int parse_options(struct settings *settings, int argc, char **argv)
 {
-    struct load_options load_options = {0};
-    bool show_suppressed = false;
+    struct load_options *load_options = &settings->load_options;
     int option;
     while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         switch (option) {
         case OPT_SUPPRESSIONS:
-            load_options.suppressions = optarg;
+            load_options->suppressions = optarg;
             break;
         case OPT_NO_BUILTIN:
-            load_options.no_builtin = true;
+            load_options->no_builtin = true;
             break;
         case OPT_SHOW_SUPPRESSED:
-            show_suppressed = true;
+            settings->show_suppressed = true;
             break;
         case OPT_DEBUGINFOD:
-            load_options.debuginfod = true;
+            load_options->debuginfod = true;
+            break;
+        case OPT_APP_DIR:
+            app_dirs_add(&load_options->app_dirs, optarg);
+            break;
+        case OPT_BUDGET:
+            if (set_budget_option(&load_options->budget_ns, "check", optarg) < 0)
+                return EXIT_ERROR;
+            break;
+        case OPT_FAIL_ON:
+            settings->only_budget = strcmp(optarg, "budget") == 0;
+            if (!settings->only_budget && strcmp(optarg, "finding") != 0) {
+                complain("check: --fail-on: '%s' is not understood; allowed: finding, budget",
+                         optarg);
+                return EXIT_ERROR;
+            }
             break;
         case 'h':
             fputs(help, stdout);
@@ -125,9 +196,19 @@ int cmd_check(int argc, char **argv)
             return bad_option("check", options, option, argv);
         }
     }
-    struct loaded loaded;
-    int result = load(&loaded, argv + optind, argc - optind, &load_options);
-    int status = result < 0 ? EXIT_ERROR : verdict(&loaded, show_suppressed);
-    loaded_free(&loaded);
+    return -1;
+}
+
+int cmd_check(int argc, char **argv)
+{
+    struct settings settings = {0};
+    int status = parse_options(&settings, argc, argv);
+    if (status < 0) {
+        struct loaded loaded;
+        int result = load(&loaded, argv + optind, argc - optind, &settings.load_options);
+        status = result < 0 ? EXIT_ERROR : verdict(&loaded, &settings);
+        loaded_free(&loaded);
+    }
+    app_dirs_free(&settings.load_options.app_dirs);
     return status;
 }

@@ -168,6 +168,18 @@ void json_ms(struct json_writer *w, uint64_t ns)
     sb_addf(w->out, "%" PRIu64 ".%03u", us / 1000, (unsigned int)(us % 1000));
 }
 
+void json_ms_exact(struct json_writer *w, uint64_t ns)
+{
+    before_value(w);
+    sb_addf(w->out, "%" PRIu64 ".%06u", ns / 1000000, (unsigned int)(ns % 1000000));
+}
+
+void json_uint_scaled(struct json_writer *w, uint64_t thousandths)
+{
+    before_value(w);
+    sb_addf(w->out, "%" PRIu64 ".%03u", thousandths / 1000, (unsigned int)(thousandths % 1000));
+}
+
 void json_share(struct json_writer *w, uint64_t part, uint64_t whole)
 {
     before_value(w);

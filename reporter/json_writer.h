@@ -24,6 +24,10 @@ void json_bool(struct json_writer *w, bool value);
 void json_null(struct json_writer *w);
 /* Nanoseconds as milliseconds with three decimals, exactly and whatever the locale. */
 void json_ms(struct json_writer *w, uint64_t ns);
+/* The same with six decimals. */
+void json_ms_exact(struct json_writer *w, uint64_t ns);
+/* Thousandths as a number with three decimals. */
+void json_uint_scaled(struct json_writer *w, uint64_t thousandths);
 /* A part of a whole, 0 to 1, with four decimals. */
 void json_share(struct json_writer *w, uint64_t part, uint64_t whole);
 /* An address as `"0x…"`, 0 as null. */

@@ -62,6 +62,8 @@ static void print_line(const struct live *live, const char *headline, uint64_t n
     const char *name = stall->loop != NULL ? stall->loop->name : base_name(trace->exe);
     sb_add_clean(&line, name);
     sb_addf(&line, " pid %lld]%s\n", (long long)trace->pid, live->color ? "\033[0m" : "");
+    if (!output_is_utf8())
+        text_to_ascii(&line);
     (void)write_all(STDERR_FILENO, line.data, line.len);
     sb_free(&line);
 }

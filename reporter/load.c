@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "commands.h"
+#include "settings.h"
 
 void warn_about_symbols(const char *message)
 {
@@ -39,6 +40,12 @@ int load_rules(struct rules **out, const char *suppressions, bool no_builtin)
     return result;
 }
 
+void complain_missing(const struct loaded *loaded)
+{
+    complain("%s: no such file or directory; record one with `stalltrace run -- COMMAND`",
+             loaded->missing);
+}
+
 /* Reads one file into the model. Returns 0, or a negative errno with `*problem` set. */
 static int load_file(struct loaded *loaded, const char *path, char **problem)
 {
@@ -48,8 +55,9 @@ static int load_file(struct loaded *loaded, const char *path, char **problem)
         *problem = mem_printf("cannot be read: %s", strerror(-result));
         return result;
     }
-    struct trace_sink sink = model_sink(&loaded->model);
-    result = trace_read(trace, &sink);
+    struct trace_sink model = model_sink(&loaded->model);
+    const struct trace_sink *sink = loaded->figures_only ? NULL : &model;
+    result = trace_read(trace, sink);
     if (result < 0) {
         *problem = mem_printf("cannot be read: %s", strerror(-result));
     } else if ((*problem = trace_problem(trace)) != NULL) {
@@ -60,7 +68,7 @@ static int load_file(struct loaded *loaded, const char *path, char **problem)
         trace_free(trace);
         return result;
     }
-    trace_finish(trace, &sink);
+    trace_finish(trace, sink);
     trace_release(trace);
     if (trace->bad_lines > 0)
         complain("%s: %llu damaged line%s skipped; was the disk full?", path,
@@ -138,14 +146,40 @@ static int load_argument(struct loaded *loaded, const char *path)
     return result;
 }
 
+int set_budget_option(uint64_t *budget_ns, const char *command, const char *value)
+{
+    if (parse_duration(value, budget_ns) == 0 && *budget_ns > 0)
+        return 0;
+    complain("%s: --budget: '%s' is not understood; allowed: a duration above 0 with its unit (1s, "
+             "500ms)",
+             command, value);
+    return -EINVAL;
+}
+
+void set_budget(struct model *model, uint64_t budget_ns)
+{
+    const char *variable = getenv("STALLTRACE_BUDGET");
+    if (budget_ns == 0 && variable != NULL && variable[0] != '\0' &&
+        parse_duration(variable, &budget_ns) < 0)
+        budget_ns = 0;
+    model->budget_ns = budget_ns;
+    for (size_t i = 0; budget_ns == 0 && i < model->trace_count; i++) {
+        uint64_t recorded = model->traces[i]->budget_ns;
+        if (recorded > 0 && (model->budget_ns == 0 || recorded < model->budget_ns))
+            model->budget_ns = recorded;
+    }
+}
+
 int load(struct loaded *loaded, char **paths, int count, const struct load_options *options)
 {
-    *loaded = (struct loaded){0};
+    *loaded = (struct loaded){.figures_only = options->figures_only};
     int result = load_rules(&loaded->rules, options->suppressions, options->no_builtin);
     if (result < 0)
         return result;
     loaded->symbols = symbols_new(options->debuginfod, warn_about_symbols);
     model_init(&loaded->model, loaded->symbols, loaded->rules);
+    if (options->app_dirs.count > 0)
+        loaded->model.app_dirs = &options->app_dirs;
     if (count == 0)
         result = load_argument(loaded, DEFAULT_OUTPUT);
     for (int i = 0; i < count; i++) {
@@ -153,6 +187,7 @@ int load(struct loaded *loaded, char **paths, int count, const struct load_optio
         result = result < 0 ? result : one;
     }
     model_sort(&loaded->model);
+    set_budget(&loaded->model, options->budget_ns);
     return result;
 }
 

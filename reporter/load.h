@@ -9,12 +9,23 @@ struct load_options {
     const char *suppressions; /* file, or NULL */
     bool no_builtin;          /* leave the built-in suppressions out */
     bool debuginfod;
+    bool figures_only; /* loops and processes; no findings */
+    struct app_dirs app_dirs;
+    uint64_t budget_ns; /* 0: STALLTRACE_BUDGET, or what the traces say */
 };
+
+/* Takes an option that `run`, `report` and `check` share. Returns 0, or -EINVAL after a complaint.
+ */
+int set_budget_option(uint64_t *budget_ns, const char *command, const char *value);
+
+/* The option where it is not 0, the environment, or the smallest that a trace was made with. */
+void set_budget(struct model *model, uint64_t budget_ns);
 
 struct loaded {
     struct model model;
     struct symbols *symbols;
     struct rules *rules;
+    bool figures_only;
     const char *missing; /* the first argument that does not exist, or NULL */
 };
 
@@ -22,6 +33,8 @@ struct loaded {
  * Complains about what it cannot use. Returns 0, or a negative errno after a complaint where an
  * argument is no trace; missing arguments are only counted. `loaded` is to be freed either way. */
 int load(struct loaded *loaded, char **paths, int count, const struct load_options *options);
+/* Says that the first missing argument does. */
+void complain_missing(const struct loaded *loaded);
 void loaded_free(struct loaded *loaded);
 
 /* The rules that apply: built in, from `suppressions`, or else from STALLTRACE_SUPPRESSIONS.

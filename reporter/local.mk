@@ -19,6 +19,9 @@ libreporter_la_SOURCES = \
 	reporter/excerpt.h \
 	reporter/fingerprint.c \
 	reporter/format_json.c \
+	reporter/format_stats.c \
+	reporter/format_stats.h \
+	reporter/format_stats_json.c \
 	reporter/format_text.c \
 	reporter/formats.h \
 	reporter/histogram.c \
@@ -29,6 +32,8 @@ libreporter_la_SOURCES = \
 	reporter/iteration.c \
 	reporter/iteration.h \
 	reporter/jit.c \
+	reporter/jsmaps.c \
+	reporter/jsmaps.h \
 	reporter/json_fields.c \
 	reporter/json_fields.h \
 	reporter/json_writer.c \
@@ -59,6 +64,7 @@ libreporter_la_SOURCES = \
 	reporter/settings.c \
 	reporter/settings.h \
 	reporter/stackview.h \
+	reporter/stats.c \
 	reporter/summary.c \
 	reporter/summary.h \
 	reporter/suppress.c \
@@ -78,7 +84,7 @@ libreporter_la_SOURCES = \
 	reporter/version.h
 libreporter_la_CPPFLAGS = $(AM_CPPFLAGS) -DSTALLTRACE_PKGLIBEXECDIR=\"$(pkglibexecdir)\"
 libreporter_la_CFLAGS = $(AM_CFLAGS) $(ELFUTILS_CFLAGS) $(JSON_C_CFLAGS)
-libreporter_la_LIBADD = $(ELFUTILS_LIBS) $(JSON_C_LIBS) $(IBERTY_LIBS)
+libreporter_la_LIBADD = $(ELFUTILS_LIBS) $(JSON_C_LIBS) $(IBERTY_LIBS) -lm
 
 bin_PROGRAMS += stalltrace
 stalltrace_SOURCES = reporter/main.c

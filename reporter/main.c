@@ -15,6 +15,7 @@ static const struct command {
 } commands[] = {
     {"run", cmd_run, "run a program and record what blocks its event loops"},
     {"report", cmd_report, "show what a recording found"},
+    {"stats", cmd_stats, "show how long the iterations of each loop took"},
     {"check", cmd_check, "exit with 1 if a recording has findings, for CI"},
     {"doctor", cmd_doctor, "say whether a program can be traced"},
 };

@@ -3,6 +3,8 @@
 #include "output.h"
 
 #include <errno.h>
+#include <langinfo.h>
+#include <locale.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +15,39 @@
 #include <unistd.h>
 
 #include "util.h"
+
+bool output_is_utf8(void)
+{
+    static int known; /* 0: not asked yet; 1: no; 2: yes */
+    if (known == 0) {
+        setlocale(LC_CTYPE, "");
+        known = strcasecmp(nl_langinfo(CODESET), "UTF-8") == 0 ? 2 : 1;
+    }
+    return known == 2;
+}
+
+void text_to_ascii(struct strbuf *text)
+{
+    static const char *const own[][2] = {{"µs", "us"}, {"→", "->"}, {"…", "..."}, {"█", "#"},
+                                         {"▉", "#"},   {"▊", "#"},  {"▋", "#"},   {"▌", "#"},
+                                         {"▍", ":"},   {"▎", ":"},  {"▏", ":"}};
+    struct strbuf plain = {0};
+    sb_add(&plain, "");
+    for (size_t i = 0; i < text->len;) {
+        size_t replaced = 0;
+        for (size_t j = 0; (text->data[i] & 0x80) != 0 && replaced == 0 && j < COUNT_OF(own); j++) {
+            if (starts_with(text->data + i, own[j][0])) {
+                sb_add(&plain, own[j][1]);
+                replaced = strlen(own[j][0]);
+            }
+        }
+        if (replaced == 0)
+            sb_addn(&plain, text->data + i, 1);
+        i += replaced > 0 ? replaced : 1;
+    }
+    sb_free(text);
+    *text = plain;
+}
 
 bool output_is_terminal(int fd)
 {

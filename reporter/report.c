@@ -29,6 +29,8 @@ static const char help[] =
     "      --suppressions FILE         leave findings out that the rules in FILE cover\n"
     "      --no-builtin-suppressions   do not leave the idle waits of known runtimes out\n"
     "      --show-suppressed           show what was left out, too\n"
+    "      --app-dir DIR               the user's code is what is below DIR (repeatable)\n"
+    "      --budget TIME               mark findings and iterations that take longer\n"
     "      --debuginfod                fetch missing debug symbols (DEBUGINFOD_URLS)\n"
     "      --no-pager                  never start a pager\n"
     "  -h, --help                      show this help\n"
@@ -40,6 +42,8 @@ enum {
     OPT_SUPPRESSIONS,
     OPT_NO_BUILTIN,
     OPT_SHOW_SUPPRESSED,
+    OPT_APP_DIR,
+    OPT_BUDGET,
     OPT_DEBUGINFOD,
     OPT_NO_PAGER
 };
@@ -51,6 +55,8 @@ static const struct option options[] = {
     {"suppressions", required_argument, NULL, OPT_SUPPRESSIONS},
     {"no-builtin-suppressions", no_argument, NULL, OPT_NO_BUILTIN},
     {"show-suppressed", no_argument, NULL, OPT_SHOW_SUPPRESSED},
+    {"app-dir", required_argument, NULL, OPT_APP_DIR},
+    {"budget", required_argument, NULL, OPT_BUDGET},
     {"debuginfod", no_argument, NULL, OPT_DEBUGINFOD},
     {"no-pager", no_argument, NULL, OPT_NO_PAGER},
     {"help", no_argument, NULL, 'h'},
@@ -117,6 +123,13 @@ static int parse_options(struct settings *settings, int argc, char **argv)
         case OPT_SHOW_SUPPRESSED:
             settings->format_options.show_suppressed = true;
             break;
+        case OPT_APP_DIR:
+            app_dirs_add(&settings->load_options.app_dirs, optarg);
+            break;
+        case OPT_BUDGET:
+            if (set_budget_option(&settings->load_options.budget_ns, "report", optarg) < 0)
+                return EXIT_ERROR;
+            break;
         case OPT_DEBUGINFOD:
             settings->load_options.debuginfod = true;
             break;
@@ -139,6 +152,8 @@ static int write_report(struct settings *settings, const struct model *model)
     bool terminal = settings->file == NULL && output_is_terminal(STDOUT_FILENO);
     settings->format_options.color = terminal && output_wants_color(STDOUT_FILENO);
     settings->format->render(&text, model, &settings->format_options);
+    if (settings->format->paged && !output_is_utf8())
+        text_to_ascii(&text);
     int result;
     if (settings->file != NULL)
         result = output_to_file(settings->file, text.data, text.len);
@@ -159,11 +174,11 @@ int cmd_report(int argc, char **argv)
     struct loaded loaded;
     int result = load(&loaded, argv + optind, argc - optind, &settings.load_options);
     if (result == 0 && loaded.missing != NULL) {
-        complain("%s: no such file or directory; record one with `stalltrace run -- COMMAND`",
-                 loaded.missing);
+        complain_missing(&loaded);
         result = -ENOENT;
     }
     status = result < 0 ? EXIT_ERROR : write_report(&settings, &loaded.model);
     loaded_free(&loaded);
+    app_dirs_free(&settings.load_options.app_dirs);
     return status;
 }

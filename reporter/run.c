@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "jsmaps.h"
 #include "launch.h"
 #include "live.h"
 #include "load.h"
@@ -23,7 +24,8 @@ static const char help[] =
     "  stalltrace run -- python3 server.py\n"
     "  stalltrace run --threshold 5ms,file=50ms -o web.out -- ./server --port 80\n"
     "  stalltrace run --strict --error-exitcode=1 -- pytest    fail a CI job\n"
-    "  stalltrace -- node server.js                            `run` may be left out\n"
+    "  stalltrace run --js -- node server.js\n"
+    "  stalltrace -- ./server                                  `run` may be left out\n"
     "\n"
     "Usage: stalltrace run [options] [--] COMMAND [ARGUMENT...]\n"
     "\n"
@@ -37,9 +39,14 @@ static const char help[] =
     "                                  CLASSES: sleep,wait,net,dns,sync,process or others, or all\n"
     "      --loops LIST                which threads run loops: auto (default), poll, main, api,\n"
     "                                  name=GLOB\n"
+    "      --budget TIME               mark findings and iterations that take longer, e.g. 1s\n"
+    "      --js                        for Node: give JavaScript functions their names (--node is\n"
+    "                                  the same)\n"
+    "      --app-dir DIR               the user's code is what is below DIR (repeatable)\n"
     "      --suppressions FILE         leave findings out that the rules in FILE cover\n"
     "  -o, --output DIR                where the traces go (stalltrace.out); earlier ones are\n"
     "                                  moved to DIR.old\n"
+    "      --max-trace-size SIZE       a process's trace grows no larger (64M)\n"
     "  -q, --quiet                     no live lines, no summary\n"
     "      --error-exitcode N          exit with N if there are findings\n"
     "  -h, --help                      show this help\n"
@@ -51,7 +58,7 @@ static const char help[] =
     "Exit status: COMMAND's, 128+n if signal n ended it; N of --error-exitcode; 2 usage error;\n"
     "126 COMMAND cannot be run; 127 there is no such COMMAND.\n";
 
-enum { OPT_SETTING = 256, OPT_SUPPRESSIONS = 300, OPT_ERROR_EXITCODE };
+enum { OPT_SETTING = 256, OPT_SUPPRESSIONS = 300, OPT_ERROR_EXITCODE, OPT_APP_DIR, OPT_JS };
 
 /* The settings' rows in the order of recording_settings. */
 static const struct option options[] = {
@@ -59,6 +66,11 @@ static const struct option options[] = {
     {"iteration-threshold", required_argument, NULL, OPT_SETTING + 1},
     {"strict", optional_argument, NULL, OPT_SETTING + 2},
     {"loops", required_argument, NULL, OPT_SETTING + 3},
+    {"budget", required_argument, NULL, OPT_SETTING + 4},
+    {"max-trace-size", required_argument, NULL, OPT_SETTING + 5},
+    {"app-dir", required_argument, NULL, OPT_APP_DIR},
+    {"js", no_argument, NULL, OPT_JS},
+    {"node", no_argument, NULL, OPT_JS},
     {"suppressions", required_argument, NULL, OPT_SUPPRESSIONS},
     {"output", required_argument, NULL, 'o'},
     {"quiet", no_argument, NULL, 'q'},
@@ -71,9 +83,12 @@ struct run {
     const char *output; /* as the user said, or NULL */
     const char *suppressions;
     bool quiet;
-    int error_exitcode; /* -1: none */
-    char **argv;        /* of the program */
-    char *directory;    /* absolute */
+    bool js;
+    struct app_dirs app_dirs;
+    struct jsmaps *jsmaps; /* with --js */
+    int error_exitcode;    /* -1: none */
+    char **argv;           /* of the program */
+    char *directory;       /* absolute */
     bool recording;
     bool nested; /* inside another run, into its directory */
     struct rules *rules;
@@ -135,6 +150,12 @@ static int parse_options(struct run *run, int argc, char **argv)
         case OPT_ERROR_EXITCODE:
             if (set_error_exitcode(run, optarg) < 0)
                 return EXIT_ERROR;
+            break;
+        case OPT_APP_DIR:
+            app_dirs_add(&run->app_dirs, optarg);
+            break;
+        case OPT_JS:
+            run->js = true;
             break;
         case 'o':
             run->output = optarg;
@@ -248,6 +269,8 @@ static int prepare(struct run *run)
     run->recording = result == 0;
     if (run->recording)
         set_environment(run, library);
+    if (run->recording && run->js)
+        run->jsmaps = jsmaps_begin();
     free(library);
     return result == -EEXIST ? EXIT_ERROR : -1;
 }
@@ -290,6 +313,7 @@ static int execute(struct run *run, struct model *model)
     }
     if (live != NULL)
         live_finish(live);
+    jsmaps_clean(run->jsmaps, run->directory);
     if (result == 0 && following)
         print_summary(model, run->output, run->argv);
     if (result == 0 && run->error_exitcode >= 0 && model_totals(model).findings > 0)
@@ -307,11 +331,14 @@ int cmd_run(int argc, char **argv)
         struct model model;
         struct symbols *symbols = symbols_new(true, NULL);
         model_init(&model, symbols, run.rules);
+        model.app_dirs = run.app_dirs.count > 0 ? &run.app_dirs : NULL;
+        set_budget(&model, 0);
         status = execute(&run, &model);
         model_free(&model);
         symbols_free(symbols);
     }
     rules_free(run.rules);
+    app_dirs_free(&run.app_dirs);
     free(run.directory);
     return status;
 }

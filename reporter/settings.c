@@ -113,6 +113,44 @@ int check_iteration_threshold(const char *text)
     return parse_duration(text, &ns);
 }
 
+int check_budget(const char *text)
+{
+    uint64_t ns;
+    return parse_duration(text, &ns);
+}
+
+int parse_size(const char *text, uint64_t *bytes)
+{
+    static const char units[] = "KMG";
+    uint64_t value = 0;
+    size_t digits = strspn(text, "0123456789");
+    /* A trace that is smaller holds nothing, one of 2^60 bytes no disk. */
+    if (digits == 0 || digits > 18)
+        return -EINVAL;
+    for (size_t i = 0; i < digits; i++)
+        value = value * 10 + (uint64_t)(text[i] - '0');
+    const char *rest = text + digits;
+    if (*rest != '\0') {
+        const char *unit = strchr(units, toupper((unsigned char)*rest));
+        if (unit == NULL || rest[1] != '\0')
+            return -EINVAL;
+        unsigned int shift = 10 * (unsigned int)(unit - units + 1);
+        if (value > UINT64_MAX >> shift)
+            return -EINVAL;
+        value <<= shift;
+    }
+    if (value == 0)
+        return -EINVAL;
+    *bytes = value;
+    return 0;
+}
+
+int check_size(const char *text)
+{
+    uint64_t bytes;
+    return parse_size(text, &bytes);
+}
+
 static int check_strict_item(const char *item, size_t len, bool first)
 {
     (void)first;
@@ -146,15 +184,17 @@ int check_loops(const char *text)
     return check_list(text, check_loops_item);
 }
 
-#define DURATIONS "a duration with its unit (10ms, 1.5s, 500us, 100ns, 1m, or 0)"
-
 const struct setting recording_settings[] = {
     {"threshold", "STALLTRACE_THRESHOLD", check_threshold,
-     DURATIONS ", also per class: 10ms,dns=0,file=50ms (classes: " CLASSES ")"},
-    {"iteration-threshold", "STALLTRACE_ITERATION_THRESHOLD", check_iteration_threshold, DURATIONS},
+     DURATIONS_ALLOWED ", also per class: 10ms,dns=0,file=50ms (classes: " CLASSES ")"},
+    {"iteration-threshold", "STALLTRACE_ITERATION_THRESHOLD", check_iteration_threshold,
+     DURATIONS_ALLOWED},
     {"strict", "STALLTRACE_STRICT", check_strict,
      "classes, separated by commas (" CLASSES "), or all"},
     {"loops", "STALLTRACE_LOOPS", check_loops,
      "auto, poll, main, api, name=GLOB, separated by commas"},
+    {"budget", "STALLTRACE_BUDGET", check_budget, DURATIONS_ALLOWED},
+    {"max-trace-size", "STALLTRACE_MAX_TRACE_SIZE", check_size,
+     "a size in bytes or with a unit (64M, 512K, 1G)"},
 };
 const int recording_setting_count = (int)COUNT_OF(recording_settings);

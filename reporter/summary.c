@@ -99,6 +99,8 @@ void print_summary(const struct model *model, const char *directory, char **argv
         }
         add_line(&out, &line);
     }
+    if (!output_is_utf8())
+        text_to_ascii(&out);
     (void)write_all(STDERR_FILENO, out.data, out.len);
     sb_free(&line);
     sb_free(&out);
