@@ -138,20 +138,21 @@ VECTORED(pwritev)
 VECTORED(preadv2, 0)
 VECTORED(pwritev2, 0)
 
-#define ON_FD(symbol, ...)                                                                         \
+#define OF_CLASS(symbol, class, ...)                                                               \
     TEST(symbol, QUICK)                                                                            \
     {                                                                                              \
         int fd = make_open_file(t, text);                                                          \
-        expect(t, ST_FILE, "%s", path_of_subject(fd));                                             \
+        expect(t, class, "%s", path_of_subject(fd));                                               \
         CALLED(t, call(__VA_ARGS__));                                                              \
     }
+#define ON_FD(symbol, ...) OF_CLASS(symbol, ST_FILE, __VA_ARGS__)
 ON_FD(fallocate, fd, 0, 0, 100)
 ON_FD(posix_fallocate, fd, 0, 100)
 ON_FD(readahead, fd, 0, 8)
 ON_FD(posix_fadvise, fd, 0, 8, POSIX_FADV_DONTNEED)
 ON_FD(ftruncate, fd, 4)
-ON_FD(syncfs, fd)
-ON_FD(sync_file_range, fd, 0, 8, SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER)
+OF_CLASS(syncfs, ST_SYNC, fd)
+OF_CLASS(sync_file_range, ST_SYNC, fd, 0, 8, SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER)
 
 TEST(truncate, QUICK)
 {
