@@ -215,6 +215,9 @@ static uint64_t look_around(bool stats)
     /* A call is reported at most its threshold plus 20 ms after it began: if it began just after
      * this look, the next is in time at its threshold plus half of that. */
     uint64_t next = least_threshold() + SLACK_NS;
+    pid_t follow = atomic_exchange(&st_shared->follow_tid, 0);
+    if (follow)
+        st_follow_ids(follow);
     uint32_t high = atomic_load_explicit(&st_shared->slot_high, memory_order_acquire);
     st_watch_loops(stats);
     for (uint32_t i = 0; i < high; i++) {

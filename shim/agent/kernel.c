@@ -162,6 +162,40 @@ int st_sleeping_in(pid_t tid, struct st_sleep *out)
     return 0;
 }
 
+/* The numbers after `key` in a text like /proc/PID/status; how many there were. */
+static int numbers_after(const char *text, const char *key, uint32_t *v, int most)
+{
+    const char *p = strstr(text, key);
+    int n = 0;
+    if (!p)
+        return 0;
+    for (p += strlen(key); n < most && *p && *p != '\n';) {
+        uint64_t x;
+        while (*p == ' ' || *p == '\t')
+            p++;
+        if (*p < '0' || *p > '9')
+            break;
+        p = number(p, &x, 10);
+        v[n++] = (uint32_t)x;
+    }
+    return n;
+}
+
+void st_follow_ids(pid_t tid)
+{
+    char text[4096];
+    uint32_t uid[4], gid[4], groups[64];
+    if (read_task(tid, "status", text, sizeof(text)) <= 0)
+        return;
+    if (numbers_after(text, "\nUid:", uid, 4) != 4 || numbers_after(text, "\nGid:", gid, 4) != 4)
+        return;
+    int n = numbers_after(text, "\nGroups:", groups, 64);
+    /* raw: libc's would tell all threads. Groups first, while that is still allowed. */
+    syscall(SYS_setgroups, n, groups);
+    syscall(SYS_setresgid, gid[0], gid[1], gid[2]);
+    syscall(SYS_setresuid, uid[0], uid[1], uid[2]);
+}
+
 uint64_t st_throttled_ns(void)
 {
     static char path[512];

@@ -24,6 +24,9 @@ struct st_sleep {
 };
 int st_sleeping_in(pid_t tid, struct st_sleep *out);
 
+/* Takes the user, group and supplementary groups of that thread for the calling one. */
+void st_follow_ids(pid_t tid);
+
 /* ns for which the cgroup's quota has kept the process from running, in all; 0 where there is none.
  */
 uint64_t st_throttled_ns(void);

@@ -230,6 +230,9 @@ bool st_tell_threads(bool truth);
 /* Ends the agent until the next home wait: the program is about to do what needs a single thread.
  */
 void st_agent_pause(void);
+/* The agent takes the ids of the calling thread as soon as it looks: under a seccomp filter glibc's
+ * way of telling all threads (tgkill, futex) may be forbidden. */
+void st_agent_follow_ids(void);
 void st_keep_file(void);
 void st_before_exec(void);
 

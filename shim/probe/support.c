@@ -60,10 +60,13 @@ static bool is_root(void)
             st_keep_file();                                                                        \
         if (ST_LIKELY(atomic_load(&st_shared.agent_state) != ST_AGENT_RUNNING))                    \
             return real_##symbol arguments;                                                        \
-        bool single = st_tell_threads(true);                                                       \
+        bool filter = st_is_filtered();                                                            \
+        bool single = !filter && st_tell_threads(true);                                            \
         int r = real_##symbol arguments;                                                           \
         if (single)                                                                                \
             st_tell_threads(false);                                                                \
+        if (ST_UNLIKELY(filter && r == 0))                                                         \
+            st_agent_follow_ids();                                                                 \
         return r;                                                                                  \
     }
 SETID(setuid, id != 0 && is_root(), (uid_t id), (id))
