@@ -69,6 +69,7 @@ libreporter_la_SOURCES = \
 	reporter/summary.h \
 	reporter/suppress.c \
 	reporter/suppress.h \
+	reporter/suppress_builtin.c \
 	reporter/symbols.c \
 	reporter/symbols.h \
 	reporter/symtab.c \

@@ -135,34 +135,6 @@ int rules_add(struct rules *rules, const char *line, const char *origin, char **
     return result;
 }
 
-void rules_add_builtin(struct rules *rules)
-{
-    /* A tokio worker takes turns at the driver: the others park on a condition variable or futex
-     * until there is work. That is their home wait. Only functions that do nothing but park are
-     * named: `CachedParkThread::block_on`, say, has the whole program above it. std::thread::park
-     * is not: a user's blocking receive from a std channel ends there as well. */
-    static const char *const builtin[] = {
-        "frame:tokio::runtime::scheduler::multi_thread::park::*",
-        "frame:tokio::runtime::scheduler::multi_thread::worker::Context::park",
-        "frame:tokio::runtime::scheduler::multi_thread::worker::Context::park_timeout",
-        "frame:tokio::runtime::scheduler::multi_thread::worker::Context::park_internal",
-        "frame:tokio::runtime::thread_pool::park::*",
-        "frame:tokio::runtime::thread_pool::worker::Context::park",
-        "frame:tokio::runtime::thread_pool::worker::Context::park_timeout",
-        "frame:tokio::runtime::park::Inner::park",
-        "frame:tokio::runtime::park::Inner::park_timeout",
-        "frame:tokio::runtime::park::CachedParkThread::park",
-        "frame:tokio::runtime::park::CachedParkThread::park_timeout",
-        "frame:tokio::park::thread::Inner::park",
-        "frame:tokio::park::thread::Inner::park_timeout",
-    };
-    for (size_t i = 0; i < COUNT_OF(builtin); i++) {
-        char *message = NULL;
-        (void)rules_add(rules, builtin[i], "built in", &message);
-        free(message);
-    }
-}
-
 int rules_load(struct rules *rules, const char *path, char **message)
 {
     FILE *file = fopen(path, "re");

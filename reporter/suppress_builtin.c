@@ -1,0 +1,53 @@
+/* The suppressions that come with stalltrace: idle waits and teardown of runtimes, which are no
+ * stall of the program's. Each is as narrow as can be, and shown like any other. */
+#include <stdlib.h>
+
+#include "suppress.h"
+
+static const char *const builtin[] = {
+    /* A tokio worker takes turns at the driver: the others park on a condition variable or futex
+     * until there is work. That is their home wait. Only functions that do nothing but park are
+     * named: `CachedParkThread::block_on`, say, has the whole program above it. std::thread::park
+     * is not: a user's blocking receive from a std channel ends there as well. */
+    "frame:tokio::runtime::scheduler::multi_thread::park::*",
+    "frame:tokio::runtime::scheduler::multi_thread::worker::Context::park",
+    "frame:tokio::runtime::scheduler::multi_thread::worker::Context::park_timeout",
+    "frame:tokio::runtime::scheduler::multi_thread::worker::Context::park_internal",
+    "frame:tokio::runtime::thread_pool::park::*",
+    "frame:tokio::runtime::thread_pool::worker::Context::park",
+    "frame:tokio::runtime::thread_pool::worker::Context::park_timeout",
+    "frame:tokio::runtime::park::Inner::park",
+    "frame:tokio::runtime::park::Inner::park_timeout",
+    "frame:tokio::runtime::park::CachedParkThread::park",
+    "frame:tokio::runtime::park::CachedParkThread::park_timeout",
+    "frame:tokio::park::thread::Inner::park",
+    "frame:tokio::park::thread::Inner::park_timeout",
+    /* A runtime that is dropped waits for its blocking pool. */
+    "frame:tokio::runtime::blocking::shutdown::Receiver::wait",
+
+    /* Node ends: V8's workers and the platform are joined, after the last callback has run. */
+    "frame:node::WorkerThreadsTaskRunner::Shutdown",
+    "frame:node::NodePlatform::Shutdown",
+    "frame:node::TearDownOncePerProcess",
+    "frame:node::DisposePlatform",
+    "frame:v8::internal::Isolate::Deinit",
+    /* The loop has run dry, and Node sees whether its workers still have something for it. */
+    "frame:node::NodePlatform::DrainTasks frame:*::BlockingDrain",
+
+    /* libuv joins its thread pool in a destructor, after exit() was called. */
+    "call:pthread_join frame:uv__threadpool_cleanup",
+    "call:pthread_join frame:uv_library_shutdown",
+
+    /* The main thread runs a loop like the others, and joins them when its own has ended. */
+    "call:pthread_join process:haproxy",
+    "call:pthread_join process:memcached",
+};
+
+void rules_add_builtin(struct rules *rules)
+{
+    for (size_t i = 0; i < COUNT_OF(builtin); i++) {
+        char *message = NULL;
+        (void)rules_add(rules, builtin[i], "built in", &message);
+        free(message);
+    }
+}
