@@ -63,6 +63,15 @@ static char *command_of_env(char *words)
     return NULL;
 }
 
+static bool is_shell(const char *path)
+{
+    static const char *const shells[] = {"sh", "bash", "dash", "zsh", "ksh", "busybox"};
+    for (size_t i = 0; i < COUNT_OF(shells); i++)
+        if (strcmp(base_name(path), shells[i]) == 0)
+            return true;
+    return false;
+}
+
 static void say_no_interpreter(struct diagnosis *d, const char *path, const char *word)
 {
     if (word == NULL || word[0] == '\0')
@@ -101,6 +110,11 @@ static char *follow_scripts(struct diagnosis *d, char *path)
             return NULL;
         }
         state(d, FINE, "script", "%s is a script: %s runs it, and is what is traced", path, next);
+        if (is_shell(next))
+            state(
+                d, HINT, "shell",
+                "the programs that a shell script starts are traced, too: to look at one of them, "
+                "name it (stalltrace doctor PROGRAM)");
         free(line);
         free(path);
         path = next;

@@ -187,6 +187,11 @@ def test_a_script(tmp_path, line):
     assert "python" in said["codes"] and said["exit"] == 0
 
 
+def test_a_shell_script(tmp_path):
+    said = quick(script(tmp_path, "#!/bin/sh"))
+    assert said["exit"] == 0 and "shell" in said["codes"]
+
+
 def test_a_script_without_its_interpreter(tmp_path):
     said = quick(script(tmp_path, "#!/no/such/interpreter"))
     assert said["exit"] == 1 and "/no/such/interpreter" in said["codes"]["interpreter"]["text"]
