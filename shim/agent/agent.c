@@ -87,6 +87,7 @@ static int create_trace(void)
     if (st_shared->forked)
         forget_parent();
     make_path();
+    js_limit(st_shared->settings->max_trace_size);
     int r = js_file_open(trace_path, false);
     if (r == -ENOENT) {
         mode_t mode = geteuid() == 0 ? 01777 : 0777; /* workers may drop their privileges */

@@ -1,7 +1,7 @@
 /* Names of code made at run time, out of /tmp/perf-PID.map: V8, the JVM, .NET, LuaJIT and Python's
- * trampolines write it, a line "start size name" for each piece of code, in hexadecimal. The file only
- * grows; what is new is read when a name is asked for, and of several pieces at one address the
- * latest counts. */
+ * trampolines write it, a line "start size name" for each piece of code, in hexadecimal. The file
+ * only grows; what is new is read when a name is asked for, and of several pieces at one address
+ * the latest counts. */
 #include "perfmap.h"
 
 #include "agent.h"

@@ -22,7 +22,7 @@ static struct {
 
 static uint8_t stack_copy[COPY_MAX];
 static struct st_stack unwound;
-static uint64_t said; /* dropped stalls, as written */
+static uint64_t said;      /* dropped stalls, as written */
 static uint64_t uncounted; /* stalls that not even a counter was free for */
 
 void st_stalls_reset(void)

@@ -14,21 +14,30 @@ static int try_mutex(pthread_mutex_t *mutex)
     return real_trylock(mutex);
 }
 
-ON_LOOP(pthread_mutex_lock, int, (pthread_mutex_t * mutex))
+/* Apart, so that a lock that is free needs no stack frame of this size. */
+static __attribute__((noinline)) int held_mutex(pthread_mutex_t *mutex)
 {
     ST_PERSONALITY();
     struct st_slot *s = st_self;
+    uint32_t seq = st_enter(s, ST_CALL_pthread_mutex_lock, (uintptr_t)mutex,
+                            (uintptr_t)mutex->__data.__owner, 0);
+    int r = real_pthread_mutex_lock(mutex);
+    if (seq)
+        st_leave(s, seq, ST_LOCK);
+    return r;
+}
+
+ON_LOOP(pthread_mutex_lock, int, (pthread_mutex_t * mutex))
+{
+    /* Nobody can take it between this look and the call. */
+    if (st_single_threaded && *st_single_threaded && !mutex->__data.__lock)
+        return real_pthread_mutex_lock(mutex);
     /* Anything but "held" is what lock itself would have said, too: success, a dead owner. Not so
      * with protocols (a priority ceiling may be refused): let lock speak. */
     int r = try_mutex(mutex);
     if (r == 0 || r == EOWNERDEAD || r == ENOTRECOVERABLE)
         return r;
-    uint32_t seq = st_enter(s, ST_CALL_pthread_mutex_lock, (uintptr_t)mutex,
-                            (uintptr_t)mutex->__data.__owner, 0);
-    r = real_pthread_mutex_lock(mutex);
-    if (seq)
-        st_leave(s, seq, ST_LOCK);
-    return r;
+    return held_mutex(mutex);
 }
 
 WRAPPER(pthread_mutex_lock, int, (pthread_mutex_t * mutex))

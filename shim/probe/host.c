@@ -21,7 +21,7 @@ static st_agent_main_fn *agent_main;
 /* Held to start and stop the agent, and through a fork. Not a mutex: a child could not free it. */
 static _Atomic int agent_lock;
 static bool stopped_for_filter;
-static bool *single_threaded; /* glibc's own flag (≥ 2.32); NULL: not there */
+bool *st_single_threaded; /* glibc's own flag (≥ 2.32); NULL: not there */
 
 /* glibc's count of threads, which is there for libthread_db: the process exits when it falls to 0,
  * so the agent must not be counted, or a program whose last thread just ends would never end. */
@@ -89,10 +89,10 @@ bool st_same_process(void)
  * its like must reach all threads) the truth is told for the time of the call. */
 bool st_tell_threads(bool truth)
 {
-    if (!single_threaded || agent_state() != ST_AGENT_RUNNING)
+    if (!st_single_threaded || agent_state() != ST_AGENT_RUNNING)
         return false;
-    bool before = *single_threaded;
-    *single_threaded = !truth;
+    bool before = *st_single_threaded;
+    *st_single_threaded = !truth;
     return before;
 }
 
@@ -231,7 +231,7 @@ static int create_thread(bool only_file)
         return -ENOMEM;
     pthread_attr_setstacksize(&attributes, AGENT_STACK);
     pthread_attr_setsigmask_np(&attributes, &all); /* never a signal of the app's */
-    bool single = single_threaded && *single_threaded;
+    bool single = st_single_threaded && *st_single_threaded;
     int r = pthread_create(&agent_thread, &attributes, agent_body, only_file ? &st_shared : NULL);
     pthread_attr_destroy(&attributes);
     if (r)
@@ -244,7 +244,7 @@ static int create_thread(bool only_file)
         r = atomic_load(&st_shared.ready) == FAILED ? -ENOENT : 0;
     }
     if (single && (ready || r))
-        *single_threaded = true;
+        *st_single_threaded = true;
     return r;
 }
 
@@ -292,7 +292,7 @@ static int prepare(void)
     st_clock_calibrate();
     set_ticks();
     find_own_text();
-    single_threaded = st_resolve_libc("__libc_single_threaded");
+    st_single_threaded = st_resolve_libc("__libc_single_threaded");
     thread_count = st_resolve_libc("__nptl_nthreads");
     st_shared.sample_handler = st_sample;
     st_shared.abi = ST_ABI;

@@ -225,6 +225,8 @@ bool st_last_thread(void);
 extern _Atomic bool st_agent_wanted; /* it was stopped for a fork: bring it back */
 void st_agent_return(void);
 bool st_same_process(void);
+/* Where glibc keeps whether the program has one thread; NULL: not known. */
+extern bool *st_single_threaded;
 /* Tells glibc that there are two threads, or that there is one; returns what it thought before. */
 bool st_tell_threads(bool truth);
 /* Ends the agent until the next home wait: the program is about to do what needs a single thread.
