@@ -125,6 +125,22 @@ static int open_trace(void)
     return js_file_open(trace_path, true);
 }
 
+/* What the agent needs before it looks, in its own table of descriptors: libunwind opens a pipe. */
+static int prepare(void)
+{
+    static bool detected;
+    int r = st_unwind_init();
+    if (r < 0)
+        return r;
+    /* now, while the loop's thread waits: the first stall may come at once, and its thread walks
+     * its own Python frames */
+    if (!detected)
+        st_py_detect(&st_shared->py);
+    detected = true;
+    open_trace(); /* without a file it goes on: the disk may have room again */
+    return 0;
+}
+
 /* Makes the trace now, in the app's own table of descriptors, for an agent that starts later. */
 static int keep_file(void)
 {
@@ -290,16 +306,14 @@ EXPORT void *stalltrace_agent_main(void *argument)
     }
 }
 
-/* Runs on the agent's thread, once, while the thread that started it waits. */
+/* Runs on the agent's thread, once, while the thread that started it waits. Nothing here opens a
+ * descriptor: it may be the app's table. */
 EXPORT int stalltrace_agent_init(struct st_shared *shared)
 {
     if (shared->abi != ST_ABI)
         return -EINVAL;
     st_shared = shared;
     shared->keep_file = keep_file;
-    shared->open_file = open_trace;
-    /* now, while the loop's thread waits: the first stall may come at once, and its thread walks
-     * its own Python frames */
-    st_py_detect(&shared->py);
-    return st_unwind_init();
+    shared->open_file = prepare;
+    return 0;
 }

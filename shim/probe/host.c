@@ -17,6 +17,7 @@ _Atomic bool st_agent_wanted;
 
 static pid_t own_pid; /* as of start-up or the last fork */
 static pthread_t agent_thread;
+static pid_t agent_tid;
 static st_agent_main_fn *agent_main;
 /* Held to start and stop the agent, and through a fork. Not a mutex: a child could not free it. */
 static _Atomic int agent_lock;
@@ -160,13 +161,14 @@ static void own_descriptors(void)
 static void *agent_body(void *only_file)
 {
     st_is_agent = true;
+    agent_tid = (pid_t)ST_RAW(SYS_gettid, 0, 0, 0, 0);
     if (!only_file)
         own_descriptors();
     int r = load_agent();
     if (r == 0 && only_file)
         r = st_shared.keep_file();
     else if (r == 0)
-        st_shared.open_file(); /* without a file it goes on: the disk may have room again */
+        r = st_shared.open_file();
     atomic_store(&st_shared.ready, r ? FAILED : READY);
     ST_RAW(SYS_futex, &st_shared.ready, FUTEX_WAKE_PRIVATE, 1, 0);
     if (r == 0 && !only_file)
@@ -187,10 +189,15 @@ static void *agent_body(void *only_file)
 /* pthread_join is a cancellation point, and what calls this is none. */
 static void join_agent(void)
 {
+    enum { TRIES = 20000 };
     int state;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     pthread_join(agent_thread, NULL);
     pthread_setcancelstate(state, NULL);
+    /* For the kernel it is still there for some microseconds: who forks or unshares now wants to be
+     * the only one. */
+    for (int i = 0; i < TRIES && ST_RAW(SYS_tgkill, own_pid, agent_tid, 0, 0) == 0; i++)
+        ST_RAW(SYS_sched_yield, 0, 0, 0, 0);
 }
 
 /* At exit: until all is written, but not for ever, since a disk may hang. */
