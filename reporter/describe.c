@@ -107,7 +107,8 @@ void describe_frame(struct strbuf *out, const struct frame *frame)
         sb_add_clean(out, frame->module);
         sb_addf(out, "+0x%" PRIx64, frame->vaddr);
     } else {
-        sb_addf(out, "0x%" PRIx64, frame->address);
+        sb_addf(out, "%s0x%" PRIx64, frame->lang == LANG_JIT ? "JIT-compiled code at " : "",
+                frame->address);
     }
 }
 

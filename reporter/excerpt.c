@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { AROUND = 1, LONGEST_SHOWN = 160, TAB = 4 };
+enum { AROUND = 1, LONGEST_SHOWN = 100, TAB = 4 };
 
 /* A path out of a trace may be anything: only an absolute one to a regular file of a sensible size
  * is opened. */
@@ -34,8 +34,10 @@ static void clean_line(struct strbuf *out, const char *text)
     sb_add_clean(&clean, text);
     for (size_t i = 0; i < clean.len; i++) {
         bool within_character = ((unsigned char)clean.data[i] & 0xc0) == 0x80;
-        if (out->len >= LONGEST_SHOWN && !within_character)
+        if (out->len >= LONGEST_SHOWN && !within_character) {
+            sb_add(out, "…");
             break;
+        }
         if (clean.data[i] == '\t')
             sb_addf(out, "%*s", TAB, "");
         else

@@ -9,12 +9,22 @@ bool is_node(const char *exe)
     return strcmp(name, "node") == 0 || strcmp(name, "nodejs") == 0;
 }
 
+const char *hint_for_nameless(const char *exe)
+{
+    if (is_node(exe))
+        return "JavaScript functions have no names: record with `stalltrace run --js`, or under a "
+               "bare preload with NODE_OPTIONS='" NODE_JS_OPTIONS "'";
+    if (strcmp(exe != NULL ? base_name(exe) : "", "java") == 0)
+        return "Java methods have no names: run the JVM with -XX:+PreserveFramePointer, and write "
+               "a perf map while it runs: jcmd PID Compiler.perfmap";
+    return NULL;
+}
+
 static const struct {
     const char *program; /* the executable's name begins like this */
     const char *hint;
 } runtimes[] = {
-    {"java", "run the JVM with -XX:+PreserveFramePointer (and a perf map of its code: "
-             "-XX:+DumpPerfMapAtExit or perf-map-agent)"},
+    {"java", "run the JVM with -XX:+PreserveFramePointer"},
     {"python", "run Python 3.12 or later with -X perf, its C extensions built with "
                "-fno-omit-frame-pointer"},
     {"node", "run it with `stalltrace run --js`, or with "

@@ -226,18 +226,20 @@ enum cause profile_cause(const struct profile *profile)
     const struct {
         enum cause cause;
         uint64_t ns;
-    } parts[] = {{CAUSE_CALLS, small_ns},
-                 {CAUSE_CPU, time->cpu_ns},
-                 {CAUSE_ASLEEP, time->asleep_ns},
-                 {CAUSE_RUNNABLE, time->runnable_ns}};
-    uint64_t whole = 0;
-    for (size_t i = 0; i < COUNT_OF(parts); i++)
-        whole += parts[i].ns;
+    } parts[] = {
+        {CAUSE_CALLS, small_ns}, {CAUSE_CPU, time->cpu_ns}, {CAUSE_ASLEEP, time->asleep_ns}};
+    size_t most = 0;
+    uint64_t own = 0;
     for (size_t i = 0; i < COUNT_OF(parts); i++) {
-        if (parts[i].ns > whole / 2)
-            return parts[i].cause;
+        own += parts[i].ns;
+        most = parts[i].ns > parts[most].ns ? i : most;
     }
-    return whole > 0 ? CAUSE_MIXED : CAUSE_UNKNOWN;
+    if (own + time->runnable_ns == 0)
+        return CAUSE_UNKNOWN;
+    /* A busy machine makes everything longer. What is too long without that is the program's. */
+    if (time->runnable_ns > own && own < profile->worst.threshold_ns)
+        return CAUSE_RUNNABLE;
+    return parts[most].ns > own / 2 ? parts[most].cause : CAUSE_MIXED;
 }
 
 void describe_spot(struct strbuf *out, const struct blind_spot *spot)
@@ -330,6 +332,9 @@ void describe_cause_of_time(struct strbuf *out, const struct profile *profile)
         break;
     case CAUSE_CPU:
         sb_addf(out, "on CPU %u %%", percent_of(time->cpu_ns, whole));
+        if (time->runnable_ns > whole / 4)
+            sb_addf(out, ", runnable but not running %u %% (CPU starved)",
+                    percent_of(time->runnable_ns, whole));
         break;
     case CAUSE_RUNNABLE:
         if (time->throttled_ns > 0)

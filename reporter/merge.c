@@ -139,14 +139,14 @@ static void name_call(struct stack_view *view, const char *call)
     view->begins_with_call = true;
 }
 
-/* Frames of JavaScript are there, and no perf map named them: without it, interpreted ones are all
- * V8's own trampoline, and compiled ones are addresses. */
-static bool has_nameless_js(const struct stack_view *view)
+/* Compiled code is there, and no perf map named any of it; V8's interpreted frames are all its own
+ * trampoline then. */
+static bool has_nameless_code(const struct stack_view *view)
 {
     bool nameless = false;
     for (size_t i = 0; i < view->count; i++) {
         const struct frame *frame = &view->frames[i];
-        if (frame->lang == LANG_JAVASCRIPT)
+        if (frame->lang == LANG_JAVASCRIPT || (frame->lang == LANG_JIT && frame->function != NULL))
             return false;
         nameless = nameless || (frame->lang == LANG_JIT && frame->function == NULL) ||
                    (frame->function != NULL &&
@@ -168,7 +168,7 @@ struct stack_view *stack_view_new(struct symbols *symbols, const struct stack *s
         view->task = stack->task;
         view->truncated = stack->truncated;
         view->broken = stack->broken;
-        view->nameless_js = is_node(exe) && has_nameless_js(view);
+        view->nameless = hint_for_nameless(exe) != NULL && has_nameless_code(view);
     }
     if (call != NULL)
         name_call(view, call);

@@ -38,7 +38,7 @@ static bool is_word_with_version(const char *name, const char *word)
 static bool is_runtime(const char *module)
 {
     static const char *const libraries[] = {"libpython", "libnode.so", "libruby", "libperl.so",
-                                            "libjvm.so", "libphp",     "libv8"};
+                                            "libjvm.so", "libphp",     "libv8",   "libjli.so"};
     static const char *const programs[] = {"python", "node", "nodejs", "ruby", "perl",
                                            "php",    "java", "lua",    "pypy", "deno"};
     if (HAS_PREFIX(module, libraries))
@@ -78,18 +78,19 @@ static bool is_python_stdlib(const char *path)
     return false;
 }
 
+/* Where Rust's own library was built: by its project, by a distribution, by the user; or a path
+ * inside it. */
+static bool is_rust_stdlib(const char *path)
+{
+    static const char *const roots[] = {"/rustc/", "/usr/src/rustc-", "library/std/",
+                                        "library/core/", "library/alloc/"};
+    return ends_with(path, ".rs") &&
+           (HAS_PREFIX(path, roots) || strstr(path, "/rustlib/src/rust/") != NULL);
+}
+
 bool is_stdlib_path(const char *path)
 {
-    static const char *const places[] = {"/rustc/",           "/library/std/",
-                                         "/library/core/",    "/library/alloc/",
-                                         "/usr/include/c++/", "/lib/rustlib/src/"};
-    for (size_t i = 0; i < COUNT_OF(places); i++) {
-        if (strstr(path, places[i]) != NULL)
-            return true;
-    }
-    /* Where a distribution built Rust's own library: /usr/src/rustc-1.63.0/library/… */
-    return starts_with(path, "library/std/") || starts_with(path, "library/core/") ||
-           starts_with(path, "library/alloc/") ||
+    return starts_with(path, "/usr/include/c++/") || is_rust_stdlib(path) ||
            (is_python_stdlib(path) && !is_package_path(path));
 }
 

@@ -36,6 +36,7 @@ static bool read_process(struct trace *trace, struct json_object *record)
     trace->exe = exe ? exe : "";
     trace->start_ns = get_number(record, "start_ns");
     trace->budget_ns = get_number(record, "budget_ns");
+    trace->iteration_threshold_ns = get_number(record, "iteration_threshold_ns");
     read_thresholds(trace, get_object(record, "threshold_ns"));
     struct json_object *argv = get_array(record, "argv");
     size_t count = argv != NULL ? json_object_array_length(argv) : 0;
@@ -189,6 +190,7 @@ static void read_breakdown(const struct trace *trace, struct json_object *record
                            struct breakdown *breakdown)
 {
     struct json_object *time = get_object(record, "time");
+    breakdown->threshold_ns = trace->iteration_threshold_ns;
     if (time != NULL) {
         breakdown->time = (struct time_split){
             .calls_ns = get_number(time, "calls_ns"),

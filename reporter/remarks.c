@@ -47,11 +47,11 @@ static void add_notice(struct strbuf *out, const struct notice *notice)
     sb_add(out, "\n");
 }
 
-static bool has_nameless_js(const struct model *model, const struct trace *trace)
+static bool has_nameless_code(const struct model *model, const struct trace *trace)
 {
     for (size_t i = 0; i < model->count; i++) {
         const struct finding *finding = model->findings[i];
-        if (finding->trace == trace && finding->view->nameless_js)
+        if (finding->trace == trace && finding->view->nameless)
             return true;
     }
     return false;
@@ -71,10 +71,10 @@ void describe_remarks(struct strbuf *out, const struct model *model, const char 
             add_process(out, trace, prefix);
             add_notice(out, &trace->notices[j]);
         }
-        if (!hinted && has_nameless_js(model, trace)) {
+        if (!hinted && has_nameless_code(model, trace)) {
             add_process(out, trace, prefix);
-            sb_add(out, "JavaScript functions have no names: record with `stalltrace run --js`, or "
-                        "under a bare preload with NODE_OPTIONS='" NODE_JS_OPTIONS "'\n");
+            sb_add(out, hint_for_nameless(trace->exe));
+            sb_add(out, "\n");
             hinted = true;
         }
     }

@@ -41,7 +41,7 @@ struct stack_view {
     const char *hint; /* what would make a broken stack whole; or NULL */
     bool truncated;
     bool broken;           /* the outer frames are missing */
-    bool nameless_js;      /* of Node, and its JavaScript functions have no names */
+    bool nameless;         /* has frames of Node or the JVM that no perf map named */
     bool begins_with_call; /* the first frame is the blocking function */
 };
 
@@ -75,6 +75,8 @@ bool is_stdlib_path(const char *path);
 void name_jit_frame(struct frame *frame, const char *symbol);
 /* How to get the frames that a broken stack lacks (hints.c). */
 const char *hint_for_broken(const struct stack_view *view, const char *exe);
+/* The same for functions without names; NULL where nothing is known to help. */
+const char *hint_for_nameless(const char *exe);
 bool is_node(const char *exe);
 /* What Node needs for its JavaScript functions to have names. */
 #define NODE_JS_OPTIONS "--perf-basic-prof --interpreted-frames-native-stack"

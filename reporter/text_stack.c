@@ -25,9 +25,11 @@ static bool is_foldable(const struct text *t, const struct stack_view *view, siz
  */
 static const char *owner_of(const struct frame *frame)
 {
+    const char *file = frame->file;
+    if (frame->module != NULL && frame->origin == ORIGIN_STDLIB && file != NULL)
+        return ends_with(file, ".rs") ? "Rust's standard library" : "C++ headers";
     if (frame->module != NULL)
         return frame->module;
-    const char *file = frame->file;
     if (file == NULL)
         return frame->lang == LANG_JIT ? "JIT-compiled code" : "unknown code";
     if (starts_with(file, "<frozen "))
@@ -69,6 +71,26 @@ static size_t add_folded(const struct text *t, const struct stack_view *view, si
     return end;
 }
 
+/* Names of templates and generic functions go on for ever. */
+static void cut_name(struct strbuf *name)
+{
+    enum { LONGEST = 70 };
+    size_t len = LONGEST;
+    if (name->len <= LONGEST)
+        return;
+    while (len > 0 && (name->data[len] & 0xc0) == 0x80)
+        len--;
+    name->len = len;
+    sb_add(name, "…");
+}
+
+/* Rust's library carries the hash of its commit. */
+static const char *shown_file(const struct text *t, const char *file)
+{
+    const char *library = starts_with(file, "/rustc/") ? strstr(file, "/library/") : NULL;
+    return library != NULL && !t->full ? library + 1 : file;
+}
+
 static void add_frame(const struct text *t, const struct frame *frame, bool is_culprit, int width)
 {
     struct strbuf name = {0};
@@ -78,13 +100,15 @@ static void add_frame(const struct text *t, const struct frame *frame, bool is_c
         sb_addf(&name, "+0x%" PRIx64, frame->vaddr);
     else
         sb_addf(&name, "0x%" PRIx64, frame->address);
+    if (!t->full)
+        cut_name(&name);
     sb_addf(t->out, "     %s%s ", is_culprit ? t->palette->error : "", is_culprit ? ">" : " ");
     sb_addf(t->out, "%-*s%s  ", width, name.data, is_culprit ? t->palette->reset : "");
     sb_free(&name);
     /* Nobody has the sources of libc and interpreters at their (relative) paths. */
     bool foreign = frame->module != NULL && frame->file != NULL && frame->file[0] != '/';
     if (frame->file != NULL && (t->full || !foreign)) {
-        sb_add_clean(t->out, frame->file);
+        sb_add_clean(t->out, shown_file(t, frame->file));
         if (frame->line > 0)
             sb_addf(t->out, ":%d", frame->line);
     } else {

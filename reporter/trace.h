@@ -83,6 +83,7 @@ struct breakdown {
     struct time_split time;
     struct call_sum calls[CALL_SUMS];
     size_t call_count;
+    uint64_t threshold_ns; /* of iterations */
 };
 
 /* Where a thread was, some time in an over-long iteration. */
@@ -149,6 +150,7 @@ struct trace {
     size_t notice_count, notice_cap;
 
     struct map loop_by_id, modules, stacks, open_stalls;
+    uint64_t iteration_threshold_ns;
     struct map thresholds; /* hash of the class's name → ns + 1 */
     struct strbuf pending; /* the beginning of a line whose rest is not there yet */
     bool skipping;         /* inside a line too long to be a record */
