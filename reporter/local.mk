@@ -99,8 +99,11 @@ dist_pkgdata_DATA += reporter/report.schema.json
 if HAVE_CHECK
 REPORTER_TESTS = \
 	tests/unit/test_reporter_findings \
+	tests/unit/test_reporter_frames \
+	tests/unit/test_reporter_iterations \
 	tests/unit/test_reporter_reader \
 	tests/unit/test_reporter_settings \
+	tests/unit/test_reporter_stats \
 	tests/unit/test_reporter_symbols \
 	tests/unit/test_reporter_text
 check_PROGRAMS += $(REPORTER_TESTS)
@@ -125,3 +128,13 @@ tests_unit_test_reporter_symbols_LDADD = $(REPORTER_TEST_LIBS)
 tests_unit_test_reporter_text_SOURCES = tests/unit/test_reporter_text.c
 tests_unit_test_reporter_text_CFLAGS = $(REPORTER_TEST_CFLAGS)
 tests_unit_test_reporter_text_LDADD = $(REPORTER_TEST_LIBS)
+tests_unit_test_reporter_frames_SOURCES = tests/unit/test_reporter_frames.c
+tests_unit_test_reporter_frames_CFLAGS = $(REPORTER_TEST_CFLAGS)
+tests_unit_test_reporter_frames_LDADD = $(REPORTER_TEST_LIBS)
+tests_unit_test_reporter_iterations_SOURCES = tests/unit/test_reporter_iterations.c $(REPORTER_TEST_TRACE)
+tests_unit_test_reporter_iterations_CFLAGS = $(REPORTER_TEST_CFLAGS)
+tests_unit_test_reporter_iterations_LDADD = $(REPORTER_TEST_LIBS)
+tests_unit_test_reporter_stats_SOURCES = tests/unit/test_reporter_stats.c tests/unit/schema.c tests/unit/schema.h $(REPORTER_TEST_TRACE)
+tests_unit_test_reporter_stats_CFLAGS = $(REPORTER_TEST_CFLAGS) $(JSON_C_CFLAGS) \
+	-DREPORT_SCHEMA=\"$(abs_top_srcdir)/reporter/report.schema.json\"
+tests_unit_test_reporter_stats_LDADD = $(REPORTER_TEST_LIBS) $(JSON_C_LIBS)

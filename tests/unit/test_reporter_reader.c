@@ -43,8 +43,7 @@ static void on_more(void *ctx, struct trace *trace, const struct stall *stall, u
 
 static struct trace *read_bytes(struct seen *seen, const char *bytes, size_t len)
 {
-    struct trace_sink sink = {
-        .ctx = seen, .stall = on_stall, .stall_end = on_end, .more = on_more};
+    struct trace_sink sink = {.ctx = seen, .stall = on_stall, .stall_end = on_end, .more = on_more};
     *seen = (struct seen){0};
     struct trace *trace = trace_of(bytes, len);
     ck_assert_int_eq(trace_read(trace, &sink), 0);

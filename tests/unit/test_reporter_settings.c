@@ -70,6 +70,24 @@ START_TEST(lists_are_checked_item_by_item)
 }
 END_TEST
 
+START_TEST(sizes_have_units)
+{
+    static const struct {
+        const char *text;
+        uint64_t bytes;
+    } good[] = {{"64M", 64 << 20}, {"1g", 1 << 30}, {"512K", 512 << 10}, {"1000000", 1000000}};
+    static const char *const bad[] = {"",     "0", "0M",  "-1",  "1T",
+                                      "1.5M", "M", "1MB", "1 M", "99999999999999999G"};
+    uint64_t bytes;
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        ck_assert_msg(parse_size(good[i].text, &bytes) == 0, "%s", good[i].text);
+        ck_assert_uint_eq(bytes, good[i].bytes);
+    }
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        ck_assert_msg(check_size(bad[i]) == -EINVAL, "%s", bad[i]);
+}
+END_TEST
+
 /* Returns the complaint about a rule, to be freed; NULL where it is good. */
 static char *complaint_about(const char *line)
 {
@@ -186,6 +204,27 @@ START_TEST(a_parked_tokio_worker_is_suppressed)
 }
 END_TEST
 
+START_TEST(node_that_ends_is_suppressed)
+{
+    struct frame frames[] = {{.function = "pthread_join"},
+                             {.function = "uv_thread_join"},
+                             {.function = "node::WorkerThreadsTaskRunner::Shutdown"}};
+    struct stack_view view = {.frames = frames, .count = 3};
+    struct suppression_subject subject = {
+        .call = "pthread_join", .class_name = "lock", .exe = "/usr/bin/node", .view = &view};
+    struct rules *rules = rules_new();
+    rules_add_builtin(rules);
+    ck_assert_ptr_nonnull(rules_match(rules, &subject));
+    frames[2].function = "addon::Stop";
+    ck_assert_ptr_null(rules_match(rules, &subject));
+    /* Draining is only excused while it waits, not for what it runs. */
+    frames[1].function = "JSRun";
+    frames[2].function = "node::NodePlatform::DrainTasks";
+    ck_assert_ptr_null(rules_match(rules, &subject));
+    rules_free(rules);
+}
+END_TEST
+
 static void touch(const char *path)
 {
     FILE *file = fopen(path, "w");
@@ -226,11 +265,13 @@ int main(void)
     Suite *suite = suite_create("reporter: settings");
     TCase *tcase = tcase_create("settings");
     tcase_add_test(tcase, durations_have_units);
+    tcase_add_test(tcase, sizes_have_units);
     tcase_add_test(tcase, lists_are_checked_item_by_item);
     tcase_add_test(tcase, rules_are_kind_and_pattern);
     tcase_add_test(tcase, all_conditions_of_a_rule_must_hold);
     tcase_add_test(tcase, bad_rules_are_named_with_file_and_line);
     tcase_add_test(tcase, a_parked_tokio_worker_is_suppressed);
+    tcase_add_test(tcase, node_that_ends_is_suppressed);
     tcase_add_test(tcase, only_traces_are_moved_away);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -5,7 +5,9 @@
 
 #include "describe.h"
 #include "json_writer.h"
+#include "output.h"
 #include "symbols.h"
+#include "text.h"
 
 static void assert_quoted(const char *text, const char *expected)
 {
@@ -102,6 +104,32 @@ START_TEST(terminals_get_no_control_characters)
 }
 END_TEST
 
+START_TEST(without_utf8_text_is_ascii)
+{
+    struct strbuf text = {0};
+    sb_add(&text, "850 µs  a → b … █▏ gr\xc3\xbc\xc3\x9f");
+    text_to_ascii(&text);
+    ck_assert_str_eq(text.data, "850 us  a -> b ... #: gr\xc3\xbc\xc3\x9f");
+    sb_free(&text);
+}
+END_TEST
+
+START_TEST(bars_are_as_wide_as_their_share)
+{
+    static const struct {
+        uint64_t part, whole;
+        const char *bar;
+    } cases[] = {
+        {0, 10, "    "}, {10, 10, "████"}, {5, 10, "██  "}, {1, 1000000, "▏   "}, {5, 0, "▏   "}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct strbuf out = {0};
+        text_bar(&out, cases[i].part, cases[i].whole, 4);
+        ck_assert_str_eq(out.data, cases[i].bar);
+        sb_free(&out);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("reporter: text");
@@ -112,6 +140,8 @@ int main(void)
     tcase_add_test(tcase, function_names_are_readable_and_stable);
     tcase_add_test(tcase, hints_are_near_or_absent);
     tcase_add_test(tcase, terminals_get_no_control_characters);
+    tcase_add_test(tcase, without_utf8_text_is_ascii);
+    tcase_add_test(tcase, bars_are_as_wide_as_their_share);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
