@@ -82,6 +82,7 @@ E2E_TESTS = \
 	tests/e2e/test_native_loops.py \
 	tests/e2e/test_nginx.py \
 	tests/e2e/test_node.py \
+	tests/e2e/test_own_calls.py \
 	tests/e2e/test_redis.py \
 	tests/e2e/test_run.py \
 	tests/e2e/test_servers.py \

@@ -192,7 +192,7 @@ static void join_agent(void)
     enum { TRIES = 20000 };
     int state;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-    pthread_join(agent_thread, NULL);
+    real_pthread_join(agent_thread, NULL); /* not ours: it is no call of the program */
     pthread_setcancelstate(state, NULL);
     /* For the kernel it is still there for some microseconds: who forks or unshares now wants to be
      * the only one. */

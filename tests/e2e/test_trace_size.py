@@ -9,7 +9,7 @@ def stall(depth):  # a stack of its own each time
     if depth:
         stall(depth - 1)
     else:
-        time.sleep(0.0001)
+        time.sleep(0.003)
 async def main():
     for depth in range(150):
         stall(depth % 90)
