@@ -23,22 +23,22 @@ struct symbols *symbols_new(bool debuginfod, void (*warn)(const char *message))
 const struct positions *symbols_find(struct symbols *symbols, const struct module *module,
                                      uint64_t vaddr)
 {
-    static struct {
-        struct positions positions;
-        struct position room[4];
-    } found;
+    enum { DEEPEST = 4 };
+    static _Alignas(struct positions) char
+        room[sizeof(struct positions) + DEEPEST * sizeof(struct position)];
+    struct positions *found = (void *)room;
     (void)symbols;
     (void)module;
-    memset(&found, 0, sizeof(found));
+    memset(room, 0, sizeof(room));
     const char *text = vaddr < COUNT_OF(fake_functions) ? fake_functions[vaddr] : NULL;
-    found.positions.count = 1;
-    for (size_t i = 0; text != NULL; i++) {
+    found->count = 1;
+    for (size_t i = 0; text != NULL && i < DEEPEST; i++) {
         size_t len = strcspn(text, "<");
-        found.positions.at[i].function = intern_n(text, len);
-        found.positions.count = i + 1;
+        found->at[i].function = intern_n(text, len);
+        found->count = i + 1;
         text = text[len] == '<' ? text + len + 1 : NULL;
     }
-    return &found.positions;
+    return found;
 }
 
 void symbols_free(struct symbols *symbols)
