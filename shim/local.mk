@@ -31,6 +31,7 @@ libstalltrace_la_SOURCES = \
 	shim/probe/calls/tty.def \
 	shim/probe/calls/wait.def \
 	shim/probe/calls/wide.def \
+	shim/probe/candidate.c \
 	shim/probe/capture.c \
 	shim/probe/clock.c \
 	shim/probe/host.c \

@@ -198,7 +198,9 @@ struct st_slot {
     uintptr_t stack_lo, stack_hi; /* 0: not known */
     uint32_t generation;          /* counts the loops that have lived in this slot */
     const char *api_name;
-    _Atomic uint32_t allowed; /* depth of stalltrace_allow_begin */
+    bool candidate;             /* not a loop thread yet: see probe/candidate.c */
+    uintptr_t loop_lo, loop_hi; /* of a candidate: the text of its loop's run function */
+    _Atomic uint32_t allowed;   /* depth of stalltrace_allow_begin */
     uint64_t tagged_t;
 
     /* FREE → LIVE (owner) → ENDED (owner, or who closed the home fd) → FREE (agent). */

@@ -77,6 +77,7 @@ E2E_TESTS = \
 	tests/e2e/test_check.py \
 	tests/e2e/test_doctor.py \
 	tests/e2e/test_endings.py \
+	tests/e2e/test_first_step.py \
 	tests/e2e/test_hazards.py \
 	tests/e2e/test_loops.py \
 	tests/e2e/test_native_loops.py \

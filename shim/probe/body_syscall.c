@@ -11,6 +11,74 @@
 
 #define ARGUMENTS a[0], a[1], a[2], a[3], a[4], a[5]
 
+/* Calls whose class is their row's, and whose words are three of their arguments, by position; NO
+ * where there is none. */
+enum { NO = 6 };
+static const struct {
+    uint16_t number, id;
+    uint8_t words[3];
+} others[] = {
+    {SYS_futex_waitv, ST_CALL_futex_waitv, {0, NO, NO}},
+    {SYS_io_getevents, ST_CALL_io_getevents, {0, NO, NO}},
+    {SYS_io_pgetevents, ST_CALL_io_getevents, {0, NO, NO}},
+    {SYS_pause, ST_CALL_sigtimedwait, {NO, NO, NO}},
+    {SYS_rt_sigsuspend, ST_CALL_sigtimedwait, {NO, NO, NO}},
+    {SYS_rt_sigtimedwait, ST_CALL_sigtimedwait, {2, NO, NO}},
+    {SYS_open, ST_CALL_open, {0, NO, 1}},
+    {SYS_openat, ST_CALL_openat, {1, 0, 2}},
+    {SYS_openat2, ST_CALL_openat, {1, 0, NO}},
+    {SYS_creat, ST_CALL_creat, {0, NO, NO}},
+    {SYS_preadv, ST_CALL_preadv, {0, NO, NO}},
+    {SYS_pwritev, ST_CALL_pwritev, {0, NO, NO}},
+    {SYS_recvmmsg, ST_CALL_recvmmsg, {0, 3, NO}},
+    {SYS_sendmmsg, ST_CALL_sendmmsg, {0, 3, NO}},
+    {SYS_sendfile, ST_CALL_sendfile, {0, 1, NO}},
+    {SYS_copy_file_range, ST_CALL_copy_file_range, {0, 2, NO}},
+    {SYS_truncate, ST_CALL_truncate, {0, NO, NO}},
+    {SYS_ftruncate, ST_CALL_ftruncate, {0, NO, NO}},
+    {SYS_fallocate, ST_CALL_fallocate, {0, NO, NO}},
+    {SYS_getrandom, ST_CALL_getrandom, {NO, 2, NO}},
+    {SYS_syncfs, ST_CALL_syncfs, {0, NO, NO}},
+    {SYS_sync, ST_CALL_sync, {NO, NO, NO}},
+    {SYS_stat, ST_CALL_stat, {0, NO, NO}},
+    {SYS_lstat, ST_CALL_lstat, {0, NO, NO}},
+    {SYS_fstat, ST_CALL_fstat, {0, NO, NO}},
+    {SYS_newfstatat, ST_CALL_fstatat, {1, 0, NO}},
+    {SYS_statx, ST_CALL_statx, {1, 0, NO}},
+    {SYS_statfs, ST_CALL_statfs, {0, NO, NO}},
+    {SYS_fstatfs, ST_CALL_fstatfs, {0, NO, NO}},
+    {SYS_access, ST_CALL_access, {0, NO, NO}},
+    {SYS_faccessat, ST_CALL_faccessat, {1, 0, NO}},
+    {SYS_faccessat2, ST_CALL_faccessat, {1, 0, NO}},
+    {SYS_rename, ST_CALL_rename, {0, NO, NO}},
+    {SYS_renameat2, ST_CALL_renameat2, {1, 0, NO}},
+    {SYS_unlink, ST_CALL_unlink, {0, NO, NO}},
+    {SYS_unlinkat, ST_CALL_unlinkat, {1, 0, NO}},
+    {SYS_mkdir, ST_CALL_mkdir, {0, NO, NO}},
+    {SYS_rmdir, ST_CALL_rmdir, {0, NO, NO}},
+    {SYS_getdents64, ST_CALL_getdents64, {0, NO, NO}},
+    {SYS_ioctl, ST_CALL_ioctl, {0, 1, NO}},
+    {SYS_mq_timedreceive, ST_CALL_mq_timedreceive, {0, NO, NO}},
+    {SYS_mq_timedsend, ST_CALL_mq_timedsend, {0, NO, NO}},
+    {SYS_semop, ST_CALL_semop, {0, 1, 2}},
+    {SYS_semtimedop, ST_CALL_semtimedop, {0, 1, 2}},
+};
+
+static bool describe_other(long number, const long *a, enum st_call_id *id, unsigned *class,
+                           uintptr_t *w)
+{
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (others[i].number != number)
+            continue;
+        *id = others[i].id;
+        *class = st_calls[others[i].id].class;
+        for (int k = 0; k < 3; k++)
+            w[k] = others[i].words[k] == NO ? 0 : (uintptr_t)a[others[i].words[k]];
+        return true;
+    }
+    return false;
+}
+
 /* How the calls that can block are counted. */
 static bool describe(long number, const long *a, enum st_call_id *id, unsigned *class, uintptr_t *w)
 {
@@ -127,7 +195,7 @@ static bool describe(long number, const long *a, enum st_call_id *id, unsigned *
         w[2] = (uintptr_t)-1L;
         return true;
     default:
-        return false;
+        return describe_other(number, a, id, class, w);
     }
 }
 

@@ -590,7 +590,7 @@ static void after_fork_in_child(void)
     atomic_store(&st_agent_wanted, false);
     st_shared.forked = true;
     drop_kept();
-    if (st_shared.abi) { /* an agent has run, so there may be loops */
+    if (st_shared.abi || st_self) { /* an agent has run, or is about to: there may be loops */
         st_loops_child();
         st_capture_child();
     }

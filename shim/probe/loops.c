@@ -108,6 +108,55 @@ static void set_home_bit(int fd, bool on)
         atomic_fetch_and(&st_home_fds[i / 64], ~(1ull << (i % 64)));
 }
 
+/* A slot for this thread, filled in but not live yet; NULL: there is none free. */
+static struct st_slot *prepare_slot(enum st_home home, int fd, uintptr_t site)
+{
+    struct st_slot *s = take_slot();
+    if (!s)
+        return NULL;
+    uint32_t seq = atomic_load(&s->seq) & ~(1 | ST_SEQ_SERVICE);
+    atomic_store(&s->seq, seq); /* it goes on counting: the agent may remember it */
+    s->call = 0;
+    s->at_home = s->candidate = false;
+    s->home_t0 = s->iter_t0 = s->iterations = s->iter_max = 0;
+    s->busy = s->waited = s->in_calls = s->missed = 0;
+    s->iter_calls = s->found = s->iter_found = 0;
+    memset(s->longest, 0, sizeof(s->longest));
+    memset(s->iter_hist, 0, sizeof(s->iter_hist));
+    memset(s->wait_hist, 0, sizeof(s->wait_hist));
+    memset(s->calls_hist, 0, sizeof(s->calls_hist));
+    for (int i = 0; i < ST_MAX_CALLS; i++)
+        s->sums[i].iteration = UINT32_MAX;
+    s->home = (uint8_t)home;
+    s->home_fd = fd;
+    s->home_site = site;
+    s->elsewhere = 0;
+    s->tid = own_tid();
+    s->pthread = (uint64_t)pthread_self();
+    find_stack(s);
+    s->generation = atomic_fetch_add(&generations, 1) + 1;
+    s->api_name = NULL;
+    atomic_store(&s->allowed, 0);
+    atomic_store(&s->home_closed, 0);
+    atomic_store(&s->claim, seq);
+    atomic_store(&s->ends_tail, atomic_load(&s->ends_head));
+    atomic_store(&s->iterations_tail, atomic_load(&s->iterations_head));
+    atomic_store(&s->sampling, 0);
+    return s;
+}
+
+/* From here on the agent watches it. */
+static void set_live(struct st_slot *s)
+{
+    s->tagged_t = st_now();
+    if (s->home == ST_HOME_EPOLL || s->home == ST_HOME_URING)
+        set_home_bit(s->home_fd, true);
+    watch_thread_end(s);
+    /* release: the agent reads the fields above once it sees a live slot */
+    atomic_store_explicit(&s->state, ST_SLOT_LIVE, memory_order_release);
+    st_poll_watch = 0;
+}
+
 /* Makes the calling thread a loop thread, with its home wait on epoll fd `fd` (or at call site
  * `site`). Returns its slot, or NULL where it cannot be watched; tracing is off then. The agent is
  * loaded by the first. Keeps errno. */
@@ -115,46 +164,44 @@ struct st_slot *ST_COLD st_tag(enum st_home home, int fd, uintptr_t site)
 {
     int error = errno;
     struct st_slot *s = NULL;
-    if (!st_is_agent && st_agent_start() == 0 && (s = take_slot()) != NULL) {
-        uint32_t seq = atomic_load(&s->seq); /* goes on counting: the agent may remember it */
-        uint32_t head = atomic_load(&s->ends_head);
-        s->call = 0;
-        s->at_home = false;
-        s->home_t0 = s->iter_t0 = s->iterations = s->iter_max = 0;
-        s->busy = s->waited = s->in_calls = s->missed = 0;
-        s->iter_calls = s->found = s->iter_found = 0;
-        memset(s->longest, 0, sizeof(s->longest));
-        memset(s->iter_hist, 0, sizeof(s->iter_hist));
-        memset(s->wait_hist, 0, sizeof(s->wait_hist));
-        memset(s->calls_hist, 0, sizeof(s->calls_hist));
-        for (int i = 0; i < ST_MAX_CALLS; i++)
-            s->sums[i].iteration = UINT32_MAX;
-        s->home = (uint8_t)home;
-        s->home_fd = fd;
-        s->home_site = site;
-        s->elsewhere = 0;
-        s->tid = own_tid();
-        s->pthread = (uint64_t)pthread_self();
-        find_stack(s);
-        s->generation = atomic_fetch_add(&generations, 1) + 1;
-        s->api_name = NULL;
-        s->tagged_t = st_now();
-        atomic_store(&s->allowed, 0);
-        atomic_store(&s->home_closed, 0);
-        atomic_store(&s->claim, seq & ~1u);
-        atomic_store(&s->ends_tail, head);
-        atomic_store(&s->iterations_tail, atomic_load(&s->iterations_head));
-        atomic_store(&s->sampling, 0);
-        if (home == ST_HOME_EPOLL || home == ST_HOME_URING)
-            set_home_bit(fd, true);
-        watch_thread_end(s);
-        /* release: the agent reads the fields above once it sees a live slot */
-        atomic_store_explicit(&s->state, ST_SLOT_LIVE, memory_order_release);
+    if (!st_is_agent && st_agent_start() == 0 && (s = prepare_slot(home, fd, site)) != NULL) {
+        set_live(s);
         st_self = s;
-        st_poll_watch = 0;
     }
     errno = error;
     return s;
+}
+
+void ST_COLD st_make_candidate(int fd, uintptr_t text_lo, uintptr_t text_hi)
+{
+    struct st_slot *s = prepare_slot(ST_HOME_EPOLL, fd, 0);
+    if (!s)
+        return;
+    s->loop_lo = text_lo;
+    s->loop_hi = text_hi;
+    s->candidate = true;
+    /* each call takes the slow path, and finds there that it is a candidate */
+    atomic_fetch_or(&s->seq, ST_SEQ_SERVICE);
+    set_home_bit(fd, true);
+    watch_thread_end(s);
+    st_self = s;
+}
+
+/* The candidate's loop runs: it is a loop thread. False: it cannot be watched. */
+bool ST_COLD st_promote(struct st_slot *s)
+{
+    int error = errno;
+    bool started = st_agent_start() == 0;
+    s->candidate = false;
+    atomic_store(&s->seq, atomic_load(&s->seq) & ~ST_SEQ_SERVICE);
+    if (started) {
+        set_live(s);
+        s->iter_t0 = st_now();
+    } else {
+        st_untag(s, ST_END_API);
+    }
+    errno = error;
+    return started;
 }
 
 /* The thread runs no loop any more. The agent writes the loop's last figures and frees the slot. */
@@ -168,8 +215,9 @@ void ST_COLD st_untag(struct st_slot *s, int reason)
     st_self = NULL;
     if (atomic_load(&thread_key_state) == 2)
         pthread_setspecific(thread_key, NULL);
-    /* release: the agent sees the last figures */
-    atomic_store_explicit(&s->state, ST_SLOT_ENDED, memory_order_release);
+    /* release: the agent sees the last figures; a slot that never was live is not the agent's */
+    bool live = atomic_load(&s->state) == ST_SLOT_LIVE;
+    atomic_store_explicit(&s->state, live ? ST_SLOT_ENDED : ST_SLOT_FREE, memory_order_release);
     errno = error;
 }
 
@@ -206,6 +254,13 @@ static bool ST_COLD not_home(struct st_slot *s, enum st_home home, int fd, uintp
 
 bool st_is_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site)
 {
+    if (ST_UNLIKELY(s->candidate)) {
+        /* it waits: then it is one, whoever called */
+        if (home != ST_HOME_EPOLL || !st_promote(s))
+            return false;
+        if (s->home_fd != fd)
+            move_home(s, home, fd, site);
+    }
     if (ST_UNLIKELY(atomic_load_explicit(&s->home_closed, memory_order_relaxed))) {
         /* Another thread closed the home fd: that loop has ended, and this is the next one. */
         move_home(s, home, fd, site);

@@ -180,6 +180,10 @@ extern uint32_t st_loops;
 
 struct st_slot *st_tag(enum st_home home, int fd, uintptr_t site);
 void st_untag(struct st_slot *s, int reason);
+/* A thread whose loop is about to run: see candidate.c. */
+void st_make_candidate(int fd, uintptr_t text_lo, uintptr_t text_hi);
+bool st_candidate_runs(const struct st_slot *s);
+bool st_promote(struct st_slot *s);
 void st_loops_init(void);
 void st_loops_child(void);
 bool st_name_matches(const char *name);
@@ -258,6 +262,8 @@ static inline long st_raw6(long n, long a, long b, long c, long d, long e, long 
 
 void *st_resolve(const char *name, const char *version);
 void *st_resolve_libc(const char *name);
+struct link_map;
+void *st_resolve_in(const struct link_map *map, const char *name, size_t *size);
 void *st_resolve_row(enum st_call_id id);
 
 #endif

@@ -192,6 +192,24 @@ void *st_resolve(const char *name, const char *version)
     return NULL;
 }
 
+/* A function of this object, and its size in bytes. */
+void *st_resolve_in(const struct link_map *map, const char *name, size_t *size)
+{
+    struct object o = {0};
+    read_object(&o, map);
+    if (!o.symbols || !o.strings || !(o.gnu_hash || o.sysv_hash))
+        return NULL;
+    char *p = find_in(&o, name, NULL);
+    *size = 0;
+    if (!p)
+        return NULL;
+    Dl_info info;
+    const ElfW(Sym) *symbol = NULL;
+    if (dladdr1(p, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol)
+        *size = symbol->st_size;
+    return p;
+}
+
 void *st_resolve_libc(const char *name)
 {
     if (!atomic_load_explicit(&object_count, memory_order_acquire))

@@ -29,6 +29,8 @@ static void bring_agent_back(unsigned class)
 bool ST_COLD st_nested(struct st_slot *s, enum st_call_id call)
 {
     uint32_t seq = atomic_load_explicit(&s->seq, memory_order_relaxed);
+    if (s->candidate)
+        return !st_candidate_runs(s) || !st_promote(s);
     if (seq & ST_SEQ_SERVICE) {
         atomic_store_explicit(&s->seq, seq & ~ST_SEQ_SERVICE, memory_order_relaxed);
         bring_agent_back(st_calls[call].class);
@@ -47,6 +49,8 @@ bool ST_COLD st_nested(struct st_slot *s, enum st_call_id call)
 
 void ST_COLD st_abandon(struct st_slot *s)
 {
+    if (s->candidate)
+        return;
     uint32_t seq = atomic_load_explicit(&s->seq, memory_order_relaxed);
     s->at_home = false;
     if (!(seq & 1))

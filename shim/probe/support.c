@@ -212,6 +212,8 @@ JUMP(__longjmp_chk)
 
 ST_EXPORT void stalltrace_loop_begin(const char *name)
 {
+    if (st_self && st_self->candidate)
+        st_untag(st_self, ST_END_API);
     if (st_self)
         return;
     struct st_slot *s = st_tag(ST_HOME_NONE, -1, 0);

@@ -362,6 +362,8 @@ bool st_could_block(const struct st_call *c, const uint64_t *args, const struct 
     case ST_RULE_DRAIN:
         return args[1] == 0;
     case ST_RULE_PATH:
+        /* a stream's path is a regular file's, as far as anybody knows */
+        return c->class != ST_STDIO || st_settings.strict & 1u << ST_FILE;
     case ST_RULE_MUTEX:
     case ST_RULE_COND:
     case ST_RULE_THREAD:

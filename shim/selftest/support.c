@@ -150,6 +150,16 @@ TEST(initgroups, SUPPORT)
     IN_CHILD(t, call("root", 0));
 }
 
+TEST(epoll_create, SUPPORT)
+{
+    IN_CHILD(t, call(0));
+}
+
+TEST(epoll_create1, SUPPORT)
+{
+    IN_CHILD(t, call(-1));
+}
+
 TEST(chroot, SUPPORT)
 {
     IN_CHILD(t, call("/"));

@@ -31,6 +31,26 @@ TEST(futex, HANGS)
     CALLED(t, call(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0));
 }
 
+TEST(futex_waitv, HANGS)
+{
+    _Atomic int word = 0;
+    struct futex_waitv wait = {.uaddr = (uintptr_t)&word, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG};
+    release_by(t, wake, &word);
+    CALLED(t, call(SYS_futex_waitv, &wait, 1, 0, NULL, 0));
+}
+
+/* ---- the kernel's own asynchronous I/O --------------------------------------------------------*/
+
+TEST(io_getevents, TIMED)
+{
+    unsigned long context = 0;
+    struct timespec limit = {0, WAIT_MS * 1000000};
+    char events[64];
+    NEED(t, syscall(SYS_io_setup, 4, &context) == 0);
+    CALLED(t, call(SYS_io_getevents, context, 1, 1, events, &limit));
+    syscall(SYS_io_destroy, context);
+}
+
 /* ---- io_uring ---------------------------------------------------------------------------------*/
 
 /* Submits one read of `fd` without waiting for it. 0 or -1 with errno. */
