@@ -95,7 +95,8 @@ static void print_verdict(const struct model *model, const struct model_totals *
         sb_add(&line, " blocked in all, worst ");
         describe_duration(&line, totals->max_ns);
     } else {
-        sb_add(&line, "clean: no blocking calls in ");
+        sb_add(&line, totals->iterations_over_budget > 0 ? "no findings in "
+                                                         : "clean: no blocking calls in ");
         describe_count(&line, totals->loops, "loop");
         sb_add(&line, ", ");
         describe_count(&line, totals->iterations, "iteration");

@@ -54,6 +54,10 @@ static void add_culprit(const struct text *t, const struct stack_view *view)
     sb_addf(t->out, "%s\n", t->palette->reset);
     if (frame->file != NULL)
         excerpt(t->out, t->palette, frame->file, frame->line);
+    if (frame->lang == LANG_JAVASCRIPT && frame->line > 0) {
+        text_note(t);
+        sb_add(t->out, "the line is where the function begins: V8's map knows no other\n");
+    }
 }
 
 static void add_figures(const struct text *t, const struct finding *finding)

@@ -150,11 +150,15 @@ static void account(struct finding *finding, const struct stack_view *view,
 /* A stall that a suppression covers excuses the iteration that it was in. */
 static void excuse(struct model *model, const struct finding *finding, const struct stall *stall)
 {
-    if (finding->suppressed_by == NULL || stall->loop == NULL || stall->elapsed_ns == 0)
+    /* So does time for which the process was stopped. */
+    uint64_t excused = finding->suppressed_by != NULL ? stall->elapsed_ns : 0;
+    if (stall->breakdown != NULL)
+        excused += stall->breakdown->time.frozen_ns;
+    if (stall->loop == NULL || excused == 0)
         return;
     GROW(model->excuses, model->excuse_count, model->excuse_cap);
     model->excuses[model->excuse_count++] =
-        (struct excuse){stall->loop, stall->at_ns, stall->at_ns + stall->elapsed_ns};
+        (struct excuse){stall->loop, stall->at_ns, stall->at_ns + excused};
 }
 
 static uint64_t iteration_key(const struct trace *trace, const struct stall *stall)

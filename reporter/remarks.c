@@ -20,9 +20,10 @@ void describe_budget(struct strbuf *out, const struct model *model,
     sb_add(out, "OVER BUDGET (");
     describe_duration(out, model->budget_ns);
     sb_add(out, "): ");
-    describe_count(out, totals->over_budget, "finding");
+    if (totals->over_budget > 0)
+        describe_count(out, totals->over_budget, "finding");
     if (totals->iterations_over_budget > 0) {
-        sb_add(out, ", ");
+        sb_add(out, totals->over_budget > 0 ? ", " : "");
         describe_count(out, totals->iterations_over_budget, "iteration");
         sb_add(out, ", the longest ");
         describe_duration(out, totals->longest_over_budget_ns);

@@ -67,10 +67,15 @@ static void add_time(const struct text *t, const struct time_split *time)
 
 static void add_calls(const struct text *t, const struct profile *profile)
 {
+    const struct time_split *time = &profile->time;
+    uint64_t whole = time->calls_ns + time->cpu_ns + time->runnable_ns + time->asleep_ns;
+    size_t more = profile->call_count > SHOWN ? profile->call_count - SHOWN : 0;
     for (size_t i = 0; i < profile->call_count && i < SHOWN; i++) {
         const struct call_sum *sum = &profile->calls[i];
         if (sum->count == 0)
             continue;
+        if (sum->total_ns < whole / 100)
+            return; /* and the others are shorter still */
         text_note(t);
         describe_count(t->out, sum->count, "call");
         sb_add(t->out, " of ");
@@ -86,9 +91,9 @@ static void add_calls(const struct text *t, const struct profile *profile)
             sb_add(t->out, " (a finding of its own)");
         sb_add(t->out, "\n");
     }
-    if (profile->call_count > SHOWN) {
+    if (more > 0) {
         text_note(t);
-        sb_addf(t->out, "and calls of %zu other functions\n", profile->call_count - SHOWN);
+        sb_addf(t->out, "and calls of %zu other function%s\n", more, more == 1 ? "" : "s");
     }
 }
 

@@ -26,8 +26,11 @@ static bool is_foldable(const struct text *t, const struct stack_view *view, siz
 static const char *owner_of(const struct frame *frame)
 {
     const char *file = frame->file;
-    if (frame->module != NULL && frame->origin == ORIGIN_STDLIB && file != NULL)
-        return ends_with(file, ".rs") ? "Rust's standard library" : "C++ headers";
+    if (frame->module != NULL && file != NULL && ends_with(file, ".rs") &&
+        frame->origin == ORIGIN_STDLIB)
+        return "Rust's standard library";
+    if (frame->module != NULL && file != NULL && starts_with(file, "/usr/include/c++/"))
+        return "C++ headers";
     if (frame->module != NULL)
         return frame->module;
     if (file == NULL)
