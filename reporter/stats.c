@@ -16,9 +16,9 @@ static const char help[] =
     "\n"
     "Usage: stalltrace stats [options] [TRACE...]\n"
     "\n"
-    "Shows how long the iterations of each event loop took: percentiles, a histogram, the longest\n"
-    "ones and when they were. TRACE is a trace or a directory of traces (default:\n"
-    "stalltrace.out).\n"
+    "Shows how long the iterations of each event loop took: percentiles, a histogram,\n"
+    "the longest ones and when they were. TRACE is a trace or a directory of traces\n"
+    "(default: stalltrace.out).\n"
     "\n"
     "Options:\n"
     "  -f, --format FORMAT   text (default) or json\n"
@@ -26,7 +26,8 @@ static const char help[] =
     "      --no-pager        never start a pager\n"
     "  -h, --help            show this help\n"
     "\n"
-    "Exit status: 0; 2 usage error, a file that is no trace, or the figures cannot be written.\n";
+    "Exit status: 0; 2 usage error, a file that is no trace, or the figures cannot be\n"
+    "written.\n";
 
 enum { OPT_NO_PAGER = 256 };
 
