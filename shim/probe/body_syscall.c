@@ -12,8 +12,8 @@
 #define ARGUMENTS a[0], a[1], a[2], a[3], a[4], a[5]
 
 /* Calls whose class is their row's, and whose words are three of their arguments, by position; NO
- * where there is none. */
-enum { NO = 6 };
+ * is 0, EVER a timeout that there is not. */
+enum { NO = 6, EVER };
 static const struct {
     uint16_t number, id;
     uint8_t words[3];
@@ -21,8 +21,8 @@ static const struct {
     {SYS_futex_waitv, ST_CALL_futex_waitv, {0, NO, NO}},
     {SYS_io_getevents, ST_CALL_io_getevents, {0, NO, NO}},
     {SYS_io_pgetevents, ST_CALL_io_getevents, {0, NO, NO}},
-    {SYS_pause, ST_CALL_sigtimedwait, {NO, NO, NO}},
-    {SYS_rt_sigsuspend, ST_CALL_sigtimedwait, {NO, NO, NO}},
+    {SYS_pause, ST_CALL_pause, {EVER, NO, NO}},
+    {SYS_rt_sigsuspend, ST_CALL_sigsuspend, {EVER, NO, NO}},
     {SYS_rt_sigtimedwait, ST_CALL_sigtimedwait, {2, NO, NO}},
     {SYS_open, ST_CALL_open, {0, NO, 1}},
     {SYS_openat, ST_CALL_openat, {1, 0, 2}},
@@ -72,8 +72,10 @@ static bool describe_other(long number, const long *a, enum st_call_id *id, unsi
             continue;
         *id = others[i].id;
         *class = st_calls[others[i].id].class;
-        for (int k = 0; k < 3; k++)
-            w[k] = others[i].words[k] == NO ? 0 : (uintptr_t)a[others[i].words[k]];
+        for (int k = 0; k < 3; k++) {
+            unsigned from = others[i].words[k];
+            w[k] = from == EVER ? (uintptr_t)-1L : from == NO ? 0 : (uintptr_t)a[from];
+        }
         return true;
     }
     return false;
