@@ -20,18 +20,18 @@ static const char help[] =
     "(default: stalltrace.out).\n"
     "\n"
     "Options:\n"
-    "      --fail-on WHAT              finding (default): any finding; budget: only what took\n"
-    "                                  longer than --budget (1s where nothing else is said)\n"
-    "      --suppressions FILE         leave findings out that the rules in FILE cover\n"
-    "      --no-builtin-suppressions   do not leave the idle waits of known runtimes out\n"
+    "      --fail-on WHAT              finding (default), or budget: only what\n"
+    "                                  took longer than --budget (or 1s)\n"
+    "      --suppressions FILE         leave out what the rules in FILE cover\n"
+    "      --no-builtin-suppressions   show known idle waits of runtimes\n"
     "      --show-suppressed           list what was left out, too\n"
-    "      --app-dir DIR               the user's code is what is below DIR (repeatable)\n"
-    "      --budget TIME               mark findings and iterations that take longer\n"
+    "      --app-dir DIR               the user's code is below DIR (repeatable)\n"
+    "      --budget TIME               mark what takes longer, e.g. 1s\n"
     "      --debuginfod                fetch missing debug symbols (DEBUGINFOD_URLS)\n"
     "  -h, --help                      show this help\n"
     "\n"
-    "Exit status: 0 clean; 1 findings; 2 usage or other error; 3 nothing was recorded, or no\n"
-    "event loop was seen.\n";
+    "Exit status: 0 clean; 1 findings; 2 usage or other error; 3 nothing was recorded,\n"
+    "or no event loop was seen.\n";
 
 enum {
     OPT_SUPPRESSIONS = 256,

@@ -26,16 +26,17 @@ static const char help[] =
     "  -f, --format FORMAT             text (default) or json\n"
     "  -o, --output FILE               write to FILE instead of standard output\n"
     "      --full                      do not fold frames of libc and interpreters\n"
-    "      --suppressions FILE         leave findings out that the rules in FILE cover\n"
-    "      --no-builtin-suppressions   do not leave the idle waits of known runtimes out\n"
+    "      --suppressions FILE         leave out what the rules in FILE cover\n"
+    "      --no-builtin-suppressions   show known idle waits of runtimes\n"
     "      --show-suppressed           show what was left out, too\n"
-    "      --app-dir DIR               the user's code is what is below DIR (repeatable)\n"
-    "      --budget TIME               mark findings and iterations that take longer\n"
+    "      --app-dir DIR               the user's code is below DIR (repeatable)\n"
+    "      --budget TIME               mark what takes longer, e.g. 1s\n"
     "      --debuginfod                fetch missing debug symbols (DEBUGINFOD_URLS)\n"
     "      --no-pager                  never start a pager\n"
     "  -h, --help                      show this help\n"
     "\n"
-    "Exit status: 0; 2 usage error, a file that is no trace, or the report cannot be written.\n";
+    "Exit status: 0; 2 usage error, a file that is no trace, or the report cannot be\n"
+    "written.\n";
 
 enum {
     OPT_FULL = 256,
