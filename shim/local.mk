@@ -58,6 +58,7 @@ pkglib_LTLIBRARIES += stalltrace-agent.la
 stalltrace_agent_la_SOURCES = \
 	shim/agent/agent.c \
 	shim/agent/agent.h \
+	shim/agent/alloc.c \
 	shim/agent/iterations.c \
 	shim/agent/json.c \
 	shim/agent/json.h \

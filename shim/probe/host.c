@@ -16,6 +16,8 @@ _Atomic bool st_filtered;
 _Atomic bool st_agent_wanted;
 
 static pid_t own_pid; /* as of start-up or the last fork */
+static bool started;  /* our constructor has run */
+static void start(int argc, char **argv);
 static pthread_t agent_thread;
 static pid_t agent_tid;
 static st_agent_main_fn *agent_main;
@@ -29,6 +31,9 @@ bool *st_single_threaded; /* glibc's own flag (≥ 2.32); NULL: not there */
 static unsigned *thread_count;
 
 enum { NOT_READY, READY, FAILED };
+/* Numbers the starts of the agent, in steps of 2; the lowest bit says what it is to do. */
+enum { ST_ONLY_FILE = 1 };
+static _Atomic uint32_t current_start;
 
 _Static_assert((int)ST_CALL_COUNT <= (int)ST_MAX_CALLS,
                "slot.h: sums has an element for each call");
@@ -99,6 +104,16 @@ bool st_tell_threads(bool truth)
 
 /* ---- the agent's thread ---- */
 
+/* Deep binding: the agent and libunwind use the agent's own allocator, and libc itself, not what
+ * the program or another preload has put in front. The sanitizers' runtimes refuse it, by ending
+ * the program. */
+static int agent_flags(void)
+{
+    bool sanitized = dlsym(RTLD_DEFAULT, "__sanitizer_set_death_callback") ||
+                     dlsym(RTLD_DEFAULT, "__asan_init") || dlsym(RTLD_DEFAULT, "__tsan_init");
+    return RTLD_NOW | RTLD_LOCAL | (sanitized ? 0 : RTLD_DEEPBIND);
+}
+
 /* The agent lies beside the probe, or where it was installed. */
 static void *open_agent(void)
 {
@@ -114,10 +129,10 @@ static void *open_agent(void)
             memcpy(path, info.dli_fname, n);
             strcpy(path + n, names[i]);
             if (ST_RAW(SYS_access, path, R_OK, 0, 0) == 0)
-                return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+                return dlopen(path, agent_flags());
         }
     }
-    return dlopen(STALLTRACE_PKGLIBDIR "/stalltrace-agent.so", RTLD_NOW | RTLD_LOCAL);
+    return dlopen(STALLTRACE_PKGLIBDIR "/stalltrace-agent.so", agent_flags());
 }
 
 static int load_agent(void)
@@ -155,35 +170,48 @@ static void own_descriptors(void)
     /* else: the trace's descriptor is one of the app's; a high one, see js_file_open */
 }
 
-/* The agent loads its code on its own thread: with descriptors, a dlerror and a stack of its own,
- * whatever the program's threads have. With an argument it only makes the trace's file, in the
- * app's table, and ends. */
-static void *agent_body(void *only_file)
+/* Ends the agent's thread. */
+static void *end_thread(void)
 {
+    if (thread_count)
+        __atomic_fetch_add(thread_count, 1, __ATOMIC_SEQ_CST); /* glibc is about to subtract it */
+    return NULL;
+}
+
+/* The process is exiting, and ends this thread with it. To return would be to be the last thread
+ * for glibc, which would then exit once more. */
+static void wait_for_exit(void)
+{
+    atomic_store(&st_shared.ended, 1);
+    ST_RAW(SYS_futex, &st_shared.ended, FUTEX_WAKE_PRIVATE, 1, 0);
+    for (;;)
+        ST_RAW(SYS_pause, 0, 0, 0, 0);
+}
+
+/* The agent loads its code on its own thread: with a dlerror and a stack of its own, whatever the
+ * program's threads have; still with the program's descriptors, since loading runs the program's
+ * allocator, which may have some. For ST_ONLY_FILE it makes the trace's file, in the app's table,
+ * and ends. */
+static void *agent_body(void *argument)
+{
+    uint32_t start = (uint32_t)(uintptr_t)argument;
+    bool only_file = start & ST_ONLY_FILE;
     st_is_agent = true;
-    agent_tid = (pid_t)ST_RAW(SYS_gettid, 0, 0, 0, 0);
-    if (!only_file)
-        own_descriptors();
     int r = load_agent();
-    if (r == 0 && only_file)
-        r = st_shared.keep_file();
-    else if (r == 0)
-        r = st_shared.open_file();
+    if (start != atomic_load(&current_start))
+        return end_thread(); /* it was not waited for: the loader was busy for too long */
+    agent_tid = (pid_t)ST_RAW(SYS_gettid, 0, 0, 0, 0);
+    if (r == 0 && !only_file)
+        own_descriptors();
+    if (r == 0)
+        r = only_file ? st_shared.keep_file() : st_shared.open_file();
     atomic_store(&st_shared.ready, r ? FAILED : READY);
     ST_RAW(SYS_futex, &st_shared.ready, FUTEX_WAKE_PRIVATE, 1, 0);
     if (r == 0 && !only_file)
         agent_main(&st_shared);
-    if (atomic_load(&st_shared.stop) == ST_STOP_EXIT) {
-        /* The process is exiting, and ends this thread with it. To return would be to be the last
-         * thread for glibc, which would then exit once more. */
-        atomic_store(&st_shared.ended, 1);
-        ST_RAW(SYS_futex, &st_shared.ended, FUTEX_WAKE_PRIVATE, 1, 0);
-        for (;;)
-            ST_RAW(SYS_pause, 0, 0, 0, 0);
-    }
-    if (thread_count)
-        __atomic_fetch_add(thread_count, 1, __ATOMIC_SEQ_CST); /* glibc is about to subtract it */
-    return NULL;
+    if (atomic_load(&st_shared.stop) == ST_STOP_EXIT)
+        wait_for_exit();
+    return end_thread();
 }
 
 /* pthread_join is a cancellation point, and what calls this is none. */
@@ -198,6 +226,14 @@ static void join_agent(void)
      * the only one. */
     for (int i = 0; i < TRIES && ST_RAW(SYS_tgkill, own_pid, agent_tid, 0, 0) == 0; i++)
         ST_RAW(SYS_sched_yield, 0, 0, 0, 0);
+}
+
+/* The agent is still in the loader, which this thread may hold: it is not waited for. When it gets
+ * there it finds that it is not wanted, and ends. */
+static void abandon_thread(void)
+{
+    atomic_fetch_add(&current_start, 2);
+    pthread_detach(agent_thread);
 }
 
 /* At exit: until all is written, but not for ever, since a disk may hang. */
@@ -230,22 +266,32 @@ static int create_thread(bool only_file)
 {
     enum { AGENT_STACK = 512 * 1024 };
     pthread_attr_t attributes;
-    sigset_t all;
-    sigfillset(&all);
+    sigset_t all, before;
     atomic_store(&st_shared.stop, 0);
     atomic_store(&st_shared.ready, NOT_READY);
+    uint32_t start = (atomic_load(&current_start) & ~1u) + 2 + (only_file ? ST_ONLY_FILE : 0);
+    atomic_store(&current_start, start);
     if (pthread_attr_init(&attributes) != 0)
         return -ENOMEM;
+    /* Always of one size: after a fork glibc takes the stack from its cache, and allocates nothing;
+     * the agent may come back in a call that an allocator makes under its own lock. The mask is
+     * inherited, since the attribute for it would be allocated. */
     pthread_attr_setstacksize(&attributes, AGENT_STACK);
-    pthread_attr_setsigmask_np(&attributes, &all); /* never a signal of the app's */
+    sigfillset(&all); /* never a signal of the app's */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     bool single = st_single_threaded && *st_single_threaded;
-    int r = pthread_create(&agent_thread, &attributes, agent_body, only_file ? &st_shared : NULL);
+    int r = pthread_create(&agent_thread, &attributes, agent_body, (void *)(uintptr_t)start);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     if (r)
         return -r;
     if (thread_count)
         __atomic_fetch_sub(thread_count, 1, __ATOMIC_SEQ_CST);
     bool ready = wait_until_ready();
+    if (!ready && only_file) {
+        abandon_thread();
+        return -ETIMEDOUT;
+    }
     if (only_file || atomic_load(&st_shared.ready) == FAILED) {
         join_agent();
         r = atomic_load(&st_shared.ready) == FAILED ? -ENOENT : 0;
@@ -353,6 +399,8 @@ int st_agent_start(void)
         return -ENODEV;
     if (filtered())
         return -EPERM; /* a thread made now would live under the filter */
+    if (!started)
+        start(0, NULL);
     lock();
     int r = 0;
     state = agent_state();
@@ -388,6 +436,8 @@ void ST_COLD st_agent_return(void)
 void ST_COLD st_keep_file(void)
 {
     int error = errno;
+    if (!started)
+        start(0, NULL);
     if (agent_state() == ST_AGENT_NONE && st_shared.kept_fd < 0 && !filtered() &&
         st_same_process() && try_lock()) {
         if (prepare() == 0)
@@ -412,7 +462,8 @@ void st_agent_flush(void)
 {
     enum { PATIENCE_NS = 500000000 };
     int error = errno;
-    if (agent_state() != ST_AGENT_RUNNING || filtered() || !st_same_process())
+    if (agent_state() != ST_AGENT_RUNNING || filtered() || !st_same_process() ||
+        atomic_load(&st_shared.ready) != READY)
         return;
     uint32_t want = atomic_fetch_add(&st_shared.flush_req, 1) + 1, seen;
     uint64_t start = st_clock_ns();
@@ -441,7 +492,9 @@ static void stop_locked(uint32_t why)
         return;
     atomic_store(&st_shared.stop, why);
     wake_agent();
-    if (why == ST_STOP_EXIT)
+    if (atomic_load(&st_shared.ready) == NOT_READY)
+        abandon_thread();
+    else if (why == ST_STOP_EXIT)
         wait_for_end();
     else
         join_agent();
@@ -617,6 +670,9 @@ static void save_arguments(int argc, char **argv)
 __attribute__((constructor)) static void start(int argc, char **argv)
 {
     int error = errno;
+    if (started)
+        return; /* another object's constructor called us before */
+    started = true;
     own_pid = (pid_t)ST_RAW(SYS_getpid, 0, 0, 0, 0);
     st_shared.kept_fd = -1;
     save_arguments(argc, argv);

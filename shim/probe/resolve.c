@@ -13,9 +13,27 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
-#include <string.h>
 
 enum { MAX_OBJECTS = 128 };
+
+/* Not libc's: a sanitizer's runtime intercepts those, and calls us before it has found what is behind
+ * its own interceptors. */
+static bool same(const char *a, const char *b)
+{
+    while (*a && *a == *b)
+        a++, b++;
+    return *a == *b;
+}
+
+/* The file's name in a path: what follows the last slash. */
+static const char *base_name(const char *path)
+{
+    const char *base = path;
+    for (; *path; path++)
+        if (*path == '/')
+            base = path + 1;
+    return base;
+}
 
 struct object {
     uintptr_t base;
@@ -82,8 +100,7 @@ static int read_objects(void)
         read_object(&o, map);
         if (!o.symbols || !o.strings || !(o.gnu_hash || o.sysv_hash))
             continue;
-        const char *slash = map->l_name ? strrchr(map->l_name, '/') : NULL;
-        if (slash && !strncmp(slash, "/libc.so", 8))
+        if (map->l_name && same(base_name(map->l_name), "libc.so.6"))
             libc_index = n;
         objects[n++] = o;
     }
@@ -120,13 +137,13 @@ static bool version_fits(const struct object *o, uint32_t symbol, const char *ve
     if (index <= 1 || !o->definitions)
         return !(v & 0x8000);
     const char *name = version_name(o, index);
-    return name && !strcmp(name, version);
+    return name && same(name, version);
 }
 
 static void *symbol_fits(const struct object *o, uint32_t i, const char *name, const char *version)
 {
     const ElfW(Sym) *s = &o->symbols[i];
-    if (s->st_shndx == SHN_UNDEF || strcmp(o->strings + s->st_name, name) != 0)
+    if (s->st_shndx == SHN_UNDEF || !same(o->strings + s->st_name, name))
         return NULL;
     unsigned type = ELF64_ST_TYPE(s->st_info);
     if ((type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE && type != STT_OBJECT) ||

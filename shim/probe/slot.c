@@ -18,7 +18,7 @@ enum { ST_SAME_STACK = 1 << 20 };
 static void bring_agent_back(unsigned class)
 {
     const unsigned hangs = 1u << ST_SLEEP | 1u << ST_WAIT | 1u << ST_NET | 1u << ST_DNS |
-                           1u << ST_PROCESS | 1u << ST_IPC | 1u << ST_LOCK | 1u << ST_FD;
+                           1u << ST_PROCESS | 1u << ST_IPC | 1u << ST_FD;
     if (hangs >> class & 1)
         st_agent_return();
 }
