@@ -216,6 +216,8 @@ static void divide(const struct watched *w, const struct st_iteration *it, struc
         t->calls = elapsed;
     uint64_t rest = elapsed - t->calls;
     uint64_t span = w->figures ? st_ticks_to_ns(w->last_at - w->base_at) : 0;
+    uint64_t frozen = w->figures ? st_frozen_ns(w->base_at, w->last_at) : 0;
+    span = span > frozen ? span - frozen : 0;
     if (span) {
         /* the share of the time that was watched stands for the whole */
         double scale = (double)elapsed / (double)span;

@@ -70,6 +70,8 @@ void st_record_process(void)
         js_number(class_names[i], s->threshold_ns[i]);
     js_close('}');
     js_number("iteration_threshold_ns", s->iteration_ns);
+    if (s->budget_ns)
+        js_number("budget_ns", s->budget_ns);
     js_open("strict", '[');
     for (int i = 0; i < ST_CLASS_COUNT; i++)
         if (s->strict & 1u << i)

@@ -5,6 +5,8 @@
 
 #include "../stalltrace.h"
 
+#include <dlfcn.h>
+#include <link.h>
 #include <linux/seccomp.h>
 #include <stdarg.h>
 #include <string.h>
