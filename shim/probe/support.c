@@ -192,9 +192,55 @@ WRAPPER(execle, int, (const char *path, const char *first, ...))
     return real_execve(path, argv, envp);
 }
 
-/* ---- jumps
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- the list of objects ---- */
+
+typedef int phdr_callback(struct dl_phdr_info *, size_t, void *);
+
+struct filtered {
+    phdr_callback *callback;
+    void *data;
+};
+
+/* Passes on every object but this one. */
+static int skip_own(struct dl_phdr_info *info, size_t size, void *data)
+{
+    const struct filtered *f = data;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        if (p->p_type == PT_LOAD &&
+            (uintptr_t)skip_own - (info->dlpi_addr + p->p_vaddr) < p->p_memsz)
+            return 0;
+    }
+    return f->callback(info, size, f->data);
+}
+
+/* Does this address lie in the runtime of a sanitizer? No libc: it intercepts that. */
+static bool in_sanitizer(const void *address)
+{
+    struct dl_find_object object;
+    if (_dl_find_object((void *)(uintptr_t)address, &object) != 0 || !object.dlfo_link_map->l_name)
+        return false;
+    for (const char *p = object.dlfo_link_map->l_name; *p; p++)
+        if (p[0] == 's' && p[1] == 'a' && p[2] == 'n' && p[3] == '.' && p[4] == 's' && p[5] == 'o')
+            return true;
+    return false;
+}
+
+/* The runtime of AddressSanitizer ends the program where it does not come first in the list, and
+ * asks for the list only once at start-up. It may as well come second: it has to be in front of
+ * libc, and is; our wrappers lead to its interceptors. */
+WRAPPER(dl_iterate_phdr, int, (phdr_callback * callback, void *data))
+{
+    static _Atomic bool asked;
+    if (ST_UNLIKELY(!atomic_load_explicit(&asked, memory_order_relaxed)) &&
+        in_sanitizer(__builtin_return_address(0)) && !atomic_exchange(&asked, true)) {
+        struct filtered f = {callback, data};
+        return real_dl_iterate_phdr(skip_own, &f);
+    }
+    return real_dl_iterate_phdr(callback, data);
+}
+
+/* ---- jumps ---- */
 
 /* Where it lands cannot be known (glibc mangles what is saved), but a jump inside a wrapped call
  * can only come from a signal handler or a callback, and nearly always leaves the call. Where it
