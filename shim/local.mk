@@ -75,6 +75,7 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/python_elf.c \
 	shim/agent/python_line.c \
 	shim/agent/python_offsets.h \
+	shim/agent/python_task.c \
 	shim/agent/records.c \
 	shim/agent/stalls.c \
 	shim/agent/text.h \

@@ -22,6 +22,7 @@ struct st_py_layout {
     uint64_t runtime;    /* _PyRuntime */
     uint64_t get_tstate; /* PyGILState_GetThisThreadState */
     uint64_t code_type, str_type, bytes_type;
+    uint64_t dict_type, int_type, coroutine_type; /* 0: asyncio's tasks are not told */
 
     uint32_t runtime_finalizing, runtime_interpreters;
     uint32_t interp_next, interp_threads;
@@ -41,10 +42,23 @@ struct st_py_layout {
     uint32_t code_filename, code_name, code_firstlineno, code_lines, code_instructions;
     uint32_t object_type, var_size, bytes_data;
     uint32_t str_length, str_state, str_ascii_data, str_data;
+
+    /* asyncio's tasks */
+    uint32_t interp_modules;
+    uint32_t dict_keys, dict_values;
+    uint32_t keys_size;       /* up to 3.10: slots of the hash table */
+    uint32_t keys_index_size; /* from 3.11: log2 of its bytes */
+    uint32_t keys_kind;       /* from 3.11: 0 where an entry begins with the key's hash */
+    uint32_t keys_count, keys_indices;
+    uint32_t type_base, type_object_size;
+    uint32_t coroutine_frame; /* up to 3.10 a pointer to it, then the frame itself */
+    uint32_t coroutine_name;
+    uint32_t int_tag, int_digits; /* from 3.12 */
 };
 
 /* A frame as the walk leaves it. */
 struct st_py_raw {
+    uint64_t frame; /* where it is: a PyFrameObject, from 3.11 an _PyInterpreterFrame */
     uint64_t code;  /* the PyCodeObject */
     uint64_t instr; /* from 3.11 the address of the instruction, before f_lasti, sign-extended */
     uint8_t entry;  /* the last frame that one run of the native evaluation loop covers */
@@ -137,6 +151,7 @@ static inline int st_py_walk(const struct st_py_layout *layout, uint64_t tstate,
             break;
         }
         if (st_py_take(layout, block, &out[count])) {
+            out[count].frame = frame;
             count++;
         } else if (count > 0) {
             out[count - 1].entry = 1;

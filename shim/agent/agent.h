@@ -4,6 +4,7 @@
 #define STALLTRACE_AGENT_H
 
 #include "../slot.h"
+#include "python.h"
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -71,6 +72,7 @@ struct st_stall {
     bool strict, ended;
     uint64_t at_ns, elapsed_ns;
     const char *detail;
+    const struct st_py_task *task; /* NULL, or no name: none is known */
 };
 
 /* Where the time of an iteration went, in ns. `frozen` is not part of `elapsed`. */
@@ -95,8 +97,9 @@ uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stac
                          const struct st_py_raw *py, int py_len);
 uint32_t st_record_stall(const struct st_stall *stall);
 void st_record_stall_end(uint32_t stall, uint64_t ns);
-/* A sample of an iteration: its stack (0: none), and what the thread slept in (NULL: it ran). */
-void st_record_sample(uint32_t stall, uint32_t stack, const struct st_sleep *asleep);
+/* A sample of an iteration: its stack (0: none), what the thread slept in (NULL: it ran). */
+void st_record_sample(uint32_t stall, uint32_t stack, const struct st_sleep *asleep,
+                      const struct st_py_task *task);
 void st_record_iteration_end(uint32_t stall, const struct st_time *time,
                              const struct st_iteration *it);
 void st_record_more(const struct st_stall *like, uint64_t count, uint64_t total_ns,
@@ -128,11 +131,14 @@ struct st_progress {
     uint32_t len;
     int py_len;
     struct st_py_raw py[ST_PY_MAX];
+    struct st_py_task task;
     const uint8_t *stack; /* valid until the next is copied */
 };
 /* Copies registers, stack and Python frames of the call `p->seq` that the slot is in; false: it has
  * ended meanwhile. */
 bool st_copy_progress(const struct st_slot *s, struct st_progress *p);
+/* The task in which a capture was taken, if its iteration has not ended since; else no name. */
+void st_task_of_capture(const struct st_capture *c, struct st_py_task *task);
 
 /* ---- iterations (iterations.c) ---- */
 

@@ -107,7 +107,8 @@ static uint64_t age_ns(const struct watched *w, uint64_t now)
 }
 
 /* Reports the iteration, once, with the stack of its first sample (0: none). */
-static void report(struct watched *w, uint32_t index, uint32_t stack, uint64_t elapsed_ns)
+static void report(struct watched *w, uint32_t index, uint32_t stack, uint64_t elapsed_ns,
+                   const struct st_py_task *task)
 {
     if (w->stall)
         return;
@@ -117,6 +118,7 @@ static void report(struct watched *w, uint32_t index, uint32_t stack, uint64_t e
         .stack = stack,
         .at_ns = st_since_start_ns(w->t0),
         .elapsed_ns = elapsed_ns,
+        .task = task,
     };
     w->stall = st_record_stall(&stall);
 }
@@ -126,10 +128,12 @@ void st_take_sample(const struct st_capture *c)
     struct watched *w = &watched[c->slot];
     if (w->generation != c->generation || w->t0 != c->t0)
         return; /* of an iteration that is over and done with */
+    struct st_py_task task;
+    st_task_of_capture(c, &task);
     st_unwind(c->regs, c->regs[ST_RSP], c->stack, c->stack_len, &unwound);
     uint32_t stack = st_record_stack(NULL, &unwound, c->py, c->py_len > 0 ? c->py_len : 0);
-    report(w, c->slot, stack, st_ticks_to_ns(c->ticks));
-    st_record_sample(w->stall, stack, NULL);
+    report(w, c->slot, stack, st_ticks_to_ns(c->ticks), &task);
+    st_record_sample(w->stall, stack, NULL, &task);
     w->samples++;
 }
 
@@ -145,6 +149,7 @@ static bool sample_asleep(struct st_slot *s, struct watched *w, uint32_t index)
         return false;
     uint32_t stack = 0, len = 0;
     int py_len = 0;
+    struct st_py_task task = {"", ""};
     if (sleep.sp) {
         uint64_t room = s->stack_hi > sleep.sp ? s->stack_hi - sleep.sp : STACK_MAX;
         len = (uint32_t)st_mem_read_some(sleep.sp, bytes, room < STACK_MAX ? room : STACK_MAX);
@@ -152,6 +157,8 @@ static bool sample_asleep(struct st_slot *s, struct watched *w, uint32_t index)
             st_shared->py.version ? st_py_tstate_of(&st_shared->py, s->pthread, s->tid) : 0;
         if (tstate)
             py_len = st_py_walk_other(&st_shared->py, tstate, py, ST_PY_MAX);
+        if (py_len > 0)
+            st_py_task(&st_shared->py, tstate, py, py_len, &task);
     }
     struct st_sleep again;
     if (seq & 1 || atomic_load(&s->seq) != seq || *(volatile uint64_t *)&s->iter_t0 != w->t0 ||
@@ -162,8 +169,8 @@ static bool sample_asleep(struct st_slot *s, struct watched *w, uint32_t index)
         st_unwind(regs, sleep.sp, bytes, len, &unwound);
         stack = st_record_stack(NULL, &unwound, py, py_len > 0 ? py_len : 0);
     }
-    report(w, index, stack, age_ns(w, st_ticks_now()));
-    st_record_sample(w->stall, stack, &sleep);
+    report(w, index, stack, age_ns(w, st_ticks_now()), &task);
+    st_record_sample(w->stall, stack, &sleep, &task);
     w->samples++;
     return true;
 }
@@ -178,8 +185,8 @@ static bool sample_call(struct st_slot *s, struct watched *w, uint32_t index, ui
         return false;
     st_unwind(p.regs, p.regs[ST_RSP], p.stack, p.len, &unwound);
     uint32_t stack = st_record_stack(&st_shared->calls[p.call], &unwound, p.py, p.py_len);
-    report(w, index, stack, age_ns(w, st_ticks_now()));
-    st_record_sample(w->stall, stack, NULL);
+    report(w, index, stack, age_ns(w, st_ticks_now()), &p.task);
+    st_record_sample(w->stall, stack, NULL, &p.task);
     w->samples++;
     return true;
 }
@@ -253,7 +260,7 @@ static void take_ends(struct st_slot *s, uint32_t index)
         divide(w, it, &time);
         uint64_t found = st_ticks_to_ns(it->found);
         if (time.elapsed > found && time.elapsed - found >= st_shared->settings->iteration_ns)
-            report(w, index, 0, time.elapsed);
+            report(w, index, 0, time.elapsed, NULL);
         if (w->stall) {
             st_record_iteration_end(w->stall, &time, it);
             w->stall = 0;
@@ -281,7 +288,7 @@ static uint64_t sample(struct st_slot *s, struct watched *w, uint32_t index, uin
     if (!done && ++w->tries < TRIES)
         return SOON_NS;
     if (!done)
-        report(w, index, 0, age);
+        report(w, index, 0, age, NULL);
     w->tries = 0;
     /* low, and lower the longer it lasts */
     if (w->samples && w->samples % 8 == 0)

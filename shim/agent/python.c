@@ -24,7 +24,7 @@ struct debug_offsets {
         uint64_t size, finalizing, interpreters_head;
     } runtime;
     struct {
-        uint64_t size, id, next, threads_head, unused[9];
+        uint64_t size, id, next, threads_head, gc, imports_modules, unused[7];
     } interpreter;
     struct {
         uint64_t size, prev, next, interp, current_frame, thread_id, native_thread_id, unused[2];
@@ -38,7 +38,14 @@ struct debug_offsets {
     struct {
         uint64_t size, ob_type;
     } object;
-    uint64_t type[4], tuple[3], list[3], dict[3], float_[2], long_[3];
+    uint64_t type[4], tuple[3], list[3];
+    struct {
+        uint64_t size, ma_keys, ma_values;
+    } dict;
+    uint64_t float_[2];
+    struct {
+        uint64_t size, lv_tag, ob_digit;
+    } int_;
     struct {
         uint64_t size, ob_size, ob_sval;
     } bytes;
@@ -88,6 +95,11 @@ static int apply_debug_offsets(struct st_py_layout *layout)
         {&layout->str_state, own.str.state},
         {&layout->str_length, own.str.length},
         {&layout->str_ascii_data, own.str.asciiobject_size},
+        {&layout->interp_modules, own.interpreter.imports_modules},
+        {&layout->dict_keys, own.dict.ma_keys},
+        {&layout->dict_values, own.dict.ma_values},
+        {&layout->int_tag, own.int_.lv_tag},
+        {&layout->int_digits, own.int_.ob_digit},
     };
     for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
         if (offsets[i].from >= OFFSET_MAX) {
@@ -163,6 +175,9 @@ static int fill(struct st_py_layout *layout, const struct st_py_module *module, 
     layout->code_type = st_py_symbol(module, "PyCode_Type");
     layout->str_type = st_py_symbol(module, "PyUnicode_Type");
     layout->bytes_type = st_py_symbol(module, "PyBytes_Type");
+    layout->dict_type = st_py_symbol(module, "PyDict_Type");
+    layout->int_type = st_py_symbol(module, "PyLong_Type");
+    layout->coroutine_type = st_py_symbol(module, "PyCoro_Type");
     if (!layout->get_tstate || !layout->code_type || !layout->str_type || !layout->bytes_type) {
         return -ENOTSUP;
     }

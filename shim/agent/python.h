@@ -3,7 +3,8 @@
  *
  * Everything is read with reads that cannot fault, and without the GIL: nothing here calls into
  * Python, allocates, locks or uses stdio. What does not look exactly as it should is given up with
- * a negative errno, never guessed. Any thread may call these; they keep no state. */
+ * a negative errno, never guessed. Any thread may call these; they keep no state, but for
+ * st_py_task. */
 #ifndef STALLTRACE_AGENT_PYTHON_H
 #define STALLTRACE_AGENT_PYTHON_H
 
@@ -40,6 +41,19 @@ int st_py_walk_other(const struct st_py_layout *layout, uint64_t tstate, struct 
 /* Names the frame. -EFAULT, -EINVAL: the code object is gone, or never was one. */
 int st_py_resolve(const struct st_py_layout *layout, const struct st_py_raw *raw,
                   struct st_py_name *name);
+
+struct st_py_task {
+    char name[128];      /* as for a function */
+    char coroutine[192]; /* the qualified name of the coroutine that the task runs */
+};
+
+/* The asyncio task that runs in the thread state, whose walked frames are `raw`, `count` of them.
+ * It is told only if the task's coroutine is among those frames: a task that is read when the
+ * stall is over is the right one or none, as long as the loop's iteration is the same. -ENOENT:
+ * none; other errors: it could not be read. On the agent's thread alone: it keeps where in
+ * sys.modules it found asyncio. */
+int st_py_task(const struct st_py_layout *layout, uint64_t tstate, const struct st_py_raw *raw,
+               int count, struct st_py_task *task);
 
 /* Between the python_*.c files. */
 

@@ -289,6 +289,14 @@ uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stac
 
 /* ---- stalls ---- */
 
+static void add_task(const struct st_py_task *task)
+{
+    if (!task || !task->name[0])
+        return;
+    js_string("task", task->name);
+    js_string("coroutine", task->coroutine);
+}
+
 uint32_t st_record_stall(const struct st_stall *stall)
 {
     js_begin("stall");
@@ -301,6 +309,7 @@ uint32_t st_record_stall(const struct st_stall *stall)
         js_string("detail", stall->detail);
     if (stall->stack)
         js_number("stack", stall->stack);
+    add_task(stall->task);
     js_number("at_ns", stall->at_ns);
     js_number("elapsed_ns", stall->elapsed_ns);
     js_bool("ended", stall->ended);
@@ -320,12 +329,14 @@ void st_record_stall_end(uint32_t stall, uint64_t ns)
     js_end();
 }
 
-void st_record_sample(uint32_t stall, uint32_t stack, const struct st_sleep *asleep)
+void st_record_sample(uint32_t stall, uint32_t stack, const struct st_sleep *asleep,
+                      const struct st_py_task *task)
 {
     js_begin("sample");
     js_number("stall", stall);
     if (stack)
         js_number("stack", stack);
+    add_task(task);
     if (asleep) {
         js_open("asleep", '{');
         if (asleep->syscall[0])

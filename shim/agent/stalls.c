@@ -40,6 +40,7 @@ static struct counter *counter_of(const struct st_stall *s)
         if (!c->like.call) {
             c->like = *s;
             c->like.detail = NULL;
+            c->like.task = NULL;
             return c;
         }
         if (c->like.stack == s->stack && c->like.loop == s->loop && c->like.strict == s->strict &&
@@ -93,9 +94,23 @@ static uint32_t report(const struct st_stall *s)
 
 /* ---- calls that have ended ---- */
 
+void st_task_of_capture(const struct st_capture *c, struct st_py_task *task)
+{
+    const struct st_slot *s = &st_shared->slots[c->slot];
+    const struct st_py_layout *py = &st_shared->py;
+    if (c->py_len > 0)
+        st_py_task(py, st_py_tstate_of(py, s->pthread, s->tid), c->py, c->py_len, task);
+    else
+        task->name[0] = 0;
+    /* In another iteration a new coroutine may be where the one that stalled was. */
+    if (s->generation != c->generation || *(volatile const uint64_t *)&s->iter_t0 > c->t0)
+        task->name[0] = 0;
+}
+
 static void take_capture(struct st_capture *c)
 {
     char detail[512];
+    struct st_py_task task;
     if (c->sample) {
         st_take_sample(c);
         return;
@@ -108,6 +123,7 @@ static void take_capture(struct st_capture *c)
     ns -= frozen;
     st_unwind(c->regs, c->regs[ST_RSP], c->stack, c->stack_len, &unwound);
     st_what_text(&c->what, call, detail, sizeof(detail));
+    st_task_of_capture(c, &task);
     struct st_stall s = {
         .loop = st_loop_of(c->slot, c->generation),
         .stack = st_record_stack(call, &unwound, c->py, c->py_len > 0 ? c->py_len : 0),
@@ -118,6 +134,7 @@ static void take_capture(struct st_capture *c)
         .at_ns = st_since_start_ns(c->t0),
         .elapsed_ns = ns,
         .detail = detail,
+        .task = &task,
     };
     report(&s);
 }
@@ -146,12 +163,15 @@ static void copy_python(const struct st_slot *s, struct st_progress *p)
 {
     const struct st_py_layout *py = &st_shared->py;
     p->py_len = 0;
+    p->task.name[0] = 0;
     if (!py->version)
         return;
     uint64_t tstate = st_py_tstate_of(py, s->pthread, s->tid);
     if (tstate)
         p->py_len = st_py_walk_other(py, tstate, p->py, ST_PY_MAX);
-    if (p->py_len < 0)
+    if (p->py_len > 0)
+        st_py_task(py, tstate, p->py, p->py_len, &p->task);
+    else
         p->py_len = 0;
 }
 
@@ -206,6 +226,7 @@ static void report_hang(struct st_slot *s, uint32_t index, struct st_progress *p
         .at_ns = st_since_start_ns(p->t0),
         .elapsed_ns = p->elapsed_ns,
         .detail = detail,
+        .task = &p->task,
     };
     hangs[index].stall = report(&stall);
     hangs[index].seq = p->seq;

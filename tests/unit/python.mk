@@ -8,6 +8,8 @@ PYTHON_READER = \
 	shim/agent/python_elf.c \
 	shim/agent/python_line.c \
 	shim/agent/python_offsets.h \
+	shim/agent/python_task.c \
+	shim/agent/text.h \
 	shim/pyframes.h \
 	tests/unit/python_memory.c \
 	tests/unit/python_memory.h

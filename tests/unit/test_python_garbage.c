@@ -83,7 +83,7 @@ START_TEST(bogus_addresses)
         for (int i = 0; i < count; i++) {
             ck_assert_int_lt(st_py_resolve(&layout, &raw[i], &name), 0);
         }
-        raw[0] = (struct st_py_raw){anything(), anything(), 0};
+        raw[0] = (struct st_py_raw){.code = anything(), .instr = anything()};
         ck_assert_int_lt(st_py_resolve(&layout, &raw[0], &name), 0);
         layout.runtime = anything();
         ck_assert_uint_eq(st_py_tstate_of(&layout, anything() | 1, 1), 0);
