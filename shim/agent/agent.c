@@ -146,7 +146,7 @@ static int keep_file(void)
 {
     enum { HIGH = 1000, LESS_HIGH = 200 };
     struct stat st;
-    int r = create_trace();
+    int r = trace_pid == getpid() ? js_file_open(trace_path, true) : create_trace();
     if (r < 0)
         return r;
     int low = js_file_number();

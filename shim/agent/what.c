@@ -200,6 +200,11 @@ void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *
     case ST_RULE_SPAWN:
         set_text(w, args[0]);
         break;
+    case ST_RULE_POLL:
+        set_words(w, args[0], args[1]);
+        if (args[1] == 1)
+            set_fd_at(w, args[2], 0); /* struct pollfd begins with it */
+        break;
     case ST_RULE_WAIT:
     case ST_RULE_CHILD:
     case ST_RULE_MUTEX:
@@ -357,6 +362,7 @@ static void add_words(struct st_text *t, const struct st_call *c, uint64_t a, ui
         break;
     case ST_RULE_TIMEOUT:
     case ST_RULE_WAIT:
+    case ST_RULE_POLL:
         if ((int32_t)a < 0)
             st_text_add(t, "no timeout");
         else

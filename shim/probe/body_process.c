@@ -4,15 +4,6 @@
  * child would return through the wrapper's frame before the parent does. */
 #include "real.h"
 
-/* fork has stopped the agent. The next call takes the slow path, and may bring it back: the parent
- * is likely to wait for its child next. What after_fork_in_parent (host.c) does where the thread is
- * not inside a call. */
-static void ST_COLD want_agent(struct st_slot *s)
-{
-    if (atomic_load(&st_agent_wanted) && !(atomic_load_explicit(&s->seq, memory_order_relaxed) & 1))
-        atomic_fetch_or(&s->seq, ST_SEQ_SERVICE);
-}
-
 #define FORKS(symbol, parameters, arguments, a0)                                                   \
     ON_LOOP(symbol, int, parameters)                                                               \
     {                                                                                              \
@@ -22,7 +13,7 @@ static void ST_COLD want_agent(struct st_slot *s)
         int r = real_##symbol arguments;                                                           \
         if (seq && st_self == s) {                                                                 \
             st_leave(s, seq, ST_PROCESS);                                                          \
-            want_agent(s);                                                                         \
+            st_want_agent();                                                                       \
         }                                                                                          \
         return r;                                                                                  \
     }                                                                                              \

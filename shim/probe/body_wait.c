@@ -5,6 +5,8 @@
 /* Runs `call` as the loop's home wait, or as a call of class wait. Stands in an ON_LOOP function
  * after `struct st_slot *s` is set. */
 #define WAIT_OR_CALL(symbol, home, fd, site, a0, a1, call)                                         \
+    WAIT_OR_CALL_ON(symbol, home, fd, site, a0, a1, fd, call)
+#define WAIT_OR_CALL_ON(symbol, home, fd, site, a0, a1, a2, call)                                  \
     ST_PERSONALITY();                                                                              \
     struct st_slot *s = st_self;                                                                   \
     int r;                                                                                         \
@@ -15,7 +17,7 @@
         return r;                                                                                  \
     }                                                                                              \
     uint32_t seq =                                                                                 \
-        st_enter(s, ST_CALL_##symbol, (uintptr_t)(a0), (uintptr_t)(a1), (uintptr_t)(fd));          \
+        st_enter(s, ST_CALL_##symbol, (uintptr_t)(a0), (uintptr_t)(a1), (uintptr_t)(a2));          \
     r = call;                                                                                      \
     if (seq)                                                                                       \
         st_leave(s, seq, ST_WAIT);                                                                 \
@@ -102,7 +104,7 @@ WRAPPER(epoll_pwait2, int,
 
 ON_LOOP(poll, int, (struct pollfd * fds, nfds_t n, int timeout, uintptr_t site))
 {
-    WAIT_OR_CALL(poll, ST_HOME_POLL, -1, site, timeout, n, real_poll(fds, n, timeout));
+    WAIT_OR_CALL_ON(poll, ST_HOME_POLL, -1, site, timeout, n, fds, real_poll(fds, n, timeout));
 }
 
 WRAPPER(poll, int, (struct pollfd * fds, nfds_t n, int timeout))
@@ -114,8 +116,8 @@ WRAPPER(poll, int, (struct pollfd * fds, nfds_t n, int timeout))
 
 ON_LOOP(__poll_chk, int, (struct pollfd * fds, nfds_t n, int timeout, size_t size, uintptr_t site))
 {
-    WAIT_OR_CALL(__poll_chk, ST_HOME_POLL, -1, site, timeout, n,
-                 real___poll_chk(fds, n, timeout, size));
+    WAIT_OR_CALL_ON(__poll_chk, ST_HOME_POLL, -1, site, timeout, n, fds,
+                    real___poll_chk(fds, n, timeout, size));
 }
 
 WRAPPER(__poll_chk, int, (struct pollfd * fds, nfds_t n, int timeout, size_t size))
@@ -129,8 +131,8 @@ ON_LOOP(ppoll, int,
         (struct pollfd * fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
          uintptr_t site))
 {
-    WAIT_OR_CALL(ppoll, ST_HOME_POLL, -1, site, milliseconds(timeout), n,
-                 real_ppoll(fds, n, timeout, mask));
+    WAIT_OR_CALL_ON(ppoll, ST_HOME_POLL, -1, site, milliseconds(timeout), n, fds,
+                    real_ppoll(fds, n, timeout, mask));
 }
 
 WRAPPER(ppoll, int,
@@ -145,8 +147,8 @@ ON_LOOP(__ppoll_chk, int,
         (struct pollfd * fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
          size_t size, uintptr_t site))
 {
-    WAIT_OR_CALL(__ppoll_chk, ST_HOME_POLL, -1, site, milliseconds(timeout), n,
-                 real___ppoll_chk(fds, n, timeout, mask, size));
+    WAIT_OR_CALL_ON(__ppoll_chk, ST_HOME_POLL, -1, site, milliseconds(timeout), n, fds,
+                    real___ppoll_chk(fds, n, timeout, mask, size));
 }
 
 WRAPPER(__ppoll_chk, int,

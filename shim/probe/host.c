@@ -91,16 +91,7 @@ bool st_same_process(void)
 /* With a second thread, every cancellation point of glibc turns cancellation on and off around its
  * system call (20 ns a call here), and every lock and reference count becomes atomic. None of that
  * is for the agent: it takes no lock that the program takes, allocates nothing once it runs, and is
- * never cancelled. So a program that had one thread goes on as one. Where it matters (setuid and
- * its like must reach all threads) the truth is told for the time of the call. */
-bool st_tell_threads(bool truth)
-{
-    if (!st_single_threaded || agent_state() != ST_AGENT_RUNNING)
-        return false;
-    bool before = *st_single_threaded;
-    *st_single_threaded = !truth;
-    return before;
-}
+ * never cancelled. So a program that had one thread goes on as one: see create_thread. */
 
 /* ---- the agent's thread ---- */
 
@@ -506,6 +497,9 @@ static void stop_locked(uint32_t why)
 void st_agent_stop(uint32_t why)
 {
     enum { TRIES = 10000 };
+    if ((why == ST_STOP_EXIT || why == ST_STOP_LAST) && atomic_load(&st_agent_wanted))
+        st_agent_return(); /* stopped for a fork: the end is still to be written, and what came
+                              since */
     if (agent_state() != ST_AGENT_RUNNING)
         return;
     if (filtered())
@@ -522,6 +516,17 @@ void st_agent_stop(uint32_t why)
     unlock();
 }
 
+/* The agent has been stopped for a while. This thread's next call takes the slow path, and may
+ * bring it back; only this thread writes its slot. In a call already (fork is one), it does so
+ * afterwards. */
+void st_want_agent(void)
+{
+    struct st_slot *s = st_self;
+    if (s && atomic_load(&st_agent_wanted) &&
+        !(atomic_load_explicit(&s->seq, memory_order_relaxed) & 1))
+        atomic_fetch_or(&s->seq, ST_SEQ_SERVICE);
+}
+
 /* The program is about to do what the kernel allows to a process of one thread only. */
 void st_agent_pause(void)
 {
@@ -529,6 +534,7 @@ void st_agent_pause(void)
     if (agent_state() == ST_AGENT_RUNNING && st_same_process()) {
         st_agent_stop(ST_STOP_FORK);
         atomic_store(&st_agent_wanted, true);
+        st_want_agent();
     }
     errno = error;
 }
@@ -618,14 +624,10 @@ static void before_fork(void)
 
 static void after_fork_in_parent(void)
 {
-    struct st_slot *s = st_self;
     if (filtered())
         return;
     unlock();
-    /* The next call takes the slow path, and may bring the agent back. Only this thread writes. */
-    if (s && atomic_load(&st_agent_wanted) &&
-        !(atomic_load_explicit(&s->seq, memory_order_relaxed) & 1))
-        atomic_fetch_or(&s->seq, ST_SEQ_SERVICE);
+    st_want_agent();
 }
 
 static void after_fork_in_child(void)

@@ -231,11 +231,10 @@ void st_agent_return(void);
 bool st_same_process(void);
 /* Where glibc keeps whether the program has one thread; NULL: not known. */
 extern bool *st_single_threaded;
-/* Tells glibc that there are two threads, or that there is one; returns what it thought before. */
-bool st_tell_threads(bool truth);
 /* Ends the agent until the next home wait: the program is about to do what needs a single thread.
  */
 void st_agent_pause(void);
+void st_want_agent(void);
 /* The agent takes the ids of the calling thread as soon as it looks: under a seccomp filter glibc's
  * way of telling all threads (tgkill, futex) may be forbidden. */
 void st_agent_follow_ids(void);

@@ -54,34 +54,36 @@ static bool is_root(void)
     return !st_is_filtered() && ST_RAW(SYS_geteuid, 0, 0, 0, 0) == 0;
 }
 
-/* glibc hands new ids to every thread, ours too, if it knows that there is one. */
-#define SETID(symbol, keep, parameters, arguments)                                                 \
+/* glibc hands new ids to every thread that it knows of, and ends the program where one of them is
+ * refused what another got; the agent has not got the capabilities that the program's thread may
+ * have kept. So the agent is not there while ids change for good, and comes back with the new ones.
+ * Its file is kept: it may not be allowed to open it then. Under a filter it takes the ids by
+ * itself. */
+#define SETID(symbol, for_good, drops, parameters, arguments)                                      \
     WRAPPER(symbol, int, parameters)                                                               \
     {                                                                                              \
-        if (keep)                                                                                  \
-            st_keep_file();                                                                        \
-        if (ST_LIKELY(atomic_load(&st_shared.agent_state) != ST_AGENT_RUNNING))                    \
-            return real_##symbol arguments;                                                        \
         bool filter = st_is_filtered();                                                            \
-        bool single = !filter && st_tell_threads(true);                                            \
+        if (for_good && !filter)                                                                   \
+            st_agent_pause();                                                                      \
+        if (drops)                                                                                 \
+            st_keep_file();                                                                        \
         int r = real_##symbol arguments;                                                           \
-        if (single)                                                                                \
-            st_tell_threads(false);                                                                \
         if (ST_UNLIKELY(filter && r == 0))                                                         \
             st_agent_follow_ids();                                                                 \
         return r;                                                                                  \
     }
-SETID(setuid, id != 0 && is_root(), (uid_t id), (id))
-SETID(setgid, false, (gid_t id), (id))
-SETID(seteuid, id != 0 && is_root(), (uid_t id), (id))
-SETID(setegid, false, (gid_t id), (id))
-SETID(setreuid, effective + 1 > 1 && is_root(), (uid_t real, uid_t effective), (real, effective))
-SETID(setregid, false, (gid_t real, gid_t effective), (real, effective))
-SETID(setresuid, effective + 1 > 1 && is_root(), (uid_t real, uid_t effective, uid_t saved),
+SETID(setuid, true, id != 0 && is_root(), (uid_t id), (id))
+SETID(setgid, true, false, (gid_t id), (id))
+SETID(seteuid, false, id != 0 && is_root(), (uid_t id), (id))
+SETID(setegid, false, false, (gid_t id), (id))
+SETID(setreuid, true, effective + 1 > 1 && is_root(), (uid_t real, uid_t effective),
+      (real, effective))
+SETID(setregid, true, false, (gid_t real, gid_t effective), (real, effective))
+SETID(setresuid, true, effective + 1 > 1 && is_root(), (uid_t real, uid_t effective, uid_t saved),
       (real, effective, saved))
-SETID(setresgid, false, (gid_t real, gid_t effective, gid_t saved), (real, effective, saved))
-SETID(setgroups, false, (size_t n, const gid_t *groups), (n, groups))
-SETID(initgroups, false, (const char *user, gid_t group), (user, group))
+SETID(setresgid, true, false, (gid_t real, gid_t effective, gid_t saved), (real, effective, saved))
+SETID(setgroups, true, false, (size_t n, const gid_t *groups), (n, groups))
+SETID(initgroups, true, false, (const char *user, gid_t group), (user, group))
 
 WRAPPER(chroot, int, (const char *path))
 {

@@ -174,6 +174,14 @@ static void set_dir(struct st_what *w, const void *dir)
         set_fd(w, fd);
 }
 
+/* The one descriptor that poll waits for. */
+static void set_polled(struct st_what *w, uint64_t address)
+{
+    struct pollfd first;
+    if (peek(&first, (const void *)address, sizeof(first)) && first.fd >= 0)
+        set_fd(w, first.fd);
+}
+
 void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args, uint64_t ticks)
 {
     w->kind = ST_WHAT_NONE;
@@ -230,6 +238,11 @@ void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args
     case ST_RULE_TEXT:
     case ST_RULE_SPAWN:
         copy_text(w, (const char *)args[0]);
+        break;
+    case ST_RULE_POLL:
+        set_words(w, args[0], args[1]);
+        if (args[1] == 1)
+            set_polled(w, args[2]);
         break;
     case ST_RULE_WAIT:
     case ST_RULE_CHILD:
@@ -342,6 +355,7 @@ bool st_could_block(const struct st_call *c, const uint64_t *args, const struct 
     case ST_RULE_ADDRESS:
         return !args[2];
     case ST_RULE_WAIT:
+    case ST_RULE_POLL:
         return (int)args[0] != 0;
     case ST_RULE_TIMEOUT:
         return word(w, 0) != 0;

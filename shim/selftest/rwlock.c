@@ -311,7 +311,7 @@ static int count_objects(struct dl_phdr_info *info, size_t size, void *count)
     return 0;
 }
 
-TEST(dl_iterate_phdr, QUICK)
+TEST(dl_iterate_phdr, SUPPORT)
 {
     int seen = 0;
     CALLED(t, call(count_objects, &seen));
