@@ -15,12 +15,14 @@ enum { ST_SAME_STACK = 1 << 20 };
 /* The agent was stopped for a fork. A call that may hang (the parent waits for its child) is not
  * left unwatched; one that only looks at a file is: Python counts its threads in /proc after a
  * fork. */
-static void bring_agent_back(unsigned class)
+static bool bring_agent_back(unsigned class)
 {
     const unsigned hangs = 1u << ST_SLEEP | 1u << ST_WAIT | 1u << ST_NET | 1u << ST_DNS |
                            1u << ST_PROCESS | 1u << ST_IPC | 1u << ST_FD;
-    if (hangs >> class & 1)
-        st_agent_return();
+    if (atomic_load_explicit(&st_agent_wanted, memory_order_relaxed) && !(hangs >> class & 1))
+        return false;
+    st_agent_return();
+    return true;
 }
 
 /* The slot says that its thread is in a call already. True: so it is (a wrapper inside a wrapper, a
@@ -32,8 +34,9 @@ bool ST_COLD st_nested(struct st_slot *s, enum st_call_id call)
     if (s->candidate)
         return !st_candidate_runs(s) || !st_promote(s);
     if (seq & ST_SEQ_SERVICE) {
-        atomic_store_explicit(&s->seq, seq & ~ST_SEQ_SERVICE, memory_order_relaxed);
-        bring_agent_back(st_calls[call].class);
+        /* until the agent is back, each call comes by here */
+        if (bring_agent_back(st_calls[call].class))
+            atomic_store_explicit(&s->seq, seq & ~ST_SEQ_SERVICE, memory_order_relaxed);
         if (!(seq & 1))
             return false;
     }
