@@ -60,6 +60,9 @@ struct elf_facts {
     struct names needed, undefined;
 };
 
+/* The file of a command, as execvp looks for it; to be freed. NULL: there is none. */
+char *doctor_find_command(const char *command);
+
 /* Reads what there is to know. 0 or a negative errno; a file that is not ELF is `elf` = false. */
 int elf_read(struct elf_facts *facts, const char *path);
 void elf_free(struct elf_facts *facts);

@@ -18,7 +18,7 @@
 /* ---- which file -------------------------------------------------------------------------------*/
 
 /* As execvp looks for it; to be freed. NULL: there is none. */
-static char *find_command(const char *command)
+char *doctor_find_command(const char *command)
 {
     if (strchr(command, '/') != NULL)
         return mem_strdup(command);
@@ -101,7 +101,7 @@ static char *follow_scripts(struct diagnosis *d, char *path)
         char *rest = line[len] != '\0' ? line + len + 1 : line + len;
         line[len] = '\0';
         char *word = strcmp(base_name(line), "env") == 0 ? command_of_env(rest) : line;
-        char *next = word != NULL ? find_command(word) : NULL;
+        char *next = word != NULL ? doctor_find_command(word) : NULL;
         if (next == NULL || locate_command(next) != 0) {
             say_no_interpreter(d, path, word);
             free(line);
@@ -323,7 +323,7 @@ static void judge_raw_calls(struct diagnosis *d, const struct elf_facts *f,
 int diagnose_program(struct diagnosis *d, const char *command)
 {
     int result = locate_command(command);
-    char *path = result == 0 ? find_command(command) : NULL;
+    char *path = result == 0 ? doctor_find_command(command) : NULL;
     if (path == NULL) {
         complain(result == -EACCES ? "doctor: %s: is there, but cannot be executed"
                                    : "doctor: %s: command not found",

@@ -80,6 +80,8 @@ libreporter_la_SOURCES = \
 	reporter/text_iteration.c \
 	reporter/text_stack.c \
 	reporter/trace.h \
+	reporter/untraceable.c \
+	reporter/untraceable.h \
 	reporter/util.c \
 	reporter/util.h \
 	reporter/version.h

@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "jsmaps.h"
 #include "launch.h"
+#include "untraceable.h"
 #include "live.h"
 #include "load.h"
 #include "locate.h"
@@ -217,12 +218,24 @@ static int find_command(const char *command)
     return -1;
 }
 
+/* Says so where the program will run untraced. False: it must run without the preload. */
+static bool may_preload(const struct run *run)
+{
+    bool harmful;
+    const char *why = untraceable(run->argv[0], &harmful);
+    if (why != NULL && !run->quiet)
+        complain("%s: runs untraced: it is %s; try: stalltrace doctor %s", run->argv[0], why,
+                 run->argv[0]);
+    return !harmful;
+}
+
 /* The environment that the program is to find. */
 static void set_environment(const struct run *run, const char *library)
 {
     const char *others = getenv("LD_PRELOAD");
     bool alone = others == NULL || others[0] == '\0';
-    if (alone || strstr(others, library) == NULL) {
+    bool preload_it = may_preload(run);
+    if (preload_it && (alone || strstr(others, library) == NULL)) {
         char *preload = alone ? mem_strdup(library) : mem_printf("%s:%s", library, others);
         setenv("LD_PRELOAD", preload, 1);
         free(preload);
