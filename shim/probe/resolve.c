@@ -16,8 +16,8 @@
 
 enum { MAX_OBJECTS = 128 };
 
-/* Not libc's: a sanitizer's runtime intercepts those, and calls us before it has found what is behind
- * its own interceptors. */
+/* Not libc's: a sanitizer's runtime intercepts those, and calls us before it has found what is
+ * behind its own interceptors. */
 static bool same(const char *a, const char *b)
 {
     while (*a && *a == *b)

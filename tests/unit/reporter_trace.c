@@ -24,8 +24,8 @@ const struct positions *symbols_find(struct symbols *symbols, const struct modul
                                      uint64_t vaddr)
 {
     enum { DEEPEST = 4 };
-    static _Alignas(struct positions) char
-        room[sizeof(struct positions) + DEEPEST * sizeof(struct position)];
+    static _Alignas(
+        struct positions) char room[sizeof(struct positions) + DEEPEST * sizeof(struct position)];
     struct positions *found = (void *)room;
     (void)symbols;
     (void)module;
