@@ -1,6 +1,6 @@
 # Hostile programs (each checks itself; tests/e2e/test_transparency.py runs them, with and without us).
 HOSTILE = tests/hostile/alloc tests/hostile/cancel tests/hostile/ends \
-	tests/hostile/forks tests/hostile/limits tests/hostile/loader tests/hostile/seccomp \
+	tests/hostile/forks tests/hostile/handlers tests/hostile/limits tests/hostile/loader tests/hostile/seccomp \
 	tests/hostile/signals tests/hostile/stacks tests/hostile/threads
 check_PROGRAMS += $(HOSTILE)
 HOSTILE_CFLAGS = $(PROGRAM_CFLAGS) -O1 -pthread
@@ -11,13 +11,16 @@ tests_hostile_alloc_LDFLAGS = -pthread
 tests_hostile_alloc_SOURCES = tests/hostile/alloc.c tests/hostile/hostile.h
 tests_hostile_cancel_CFLAGS = $(HOSTILE_CFLAGS)
 tests_hostile_cancel_LDFLAGS = -pthread
-tests_hostile_cancel_SOURCES = tests/hostile/cancel.c tests/hostile/hostile.h
+tests_hostile_cancel_SOURCES = tests/hostile/cancel.c tests/hostile/hostile.h tests/hostile/points.h
 tests_hostile_ends_CFLAGS = $(HOSTILE_CFLAGS)
 tests_hostile_ends_LDFLAGS = -pthread
 tests_hostile_ends_SOURCES = tests/hostile/ends.c tests/hostile/hostile.h
 tests_hostile_forks_CFLAGS = $(HOSTILE_CFLAGS)
 tests_hostile_forks_LDFLAGS = -pthread
 tests_hostile_forks_SOURCES = tests/hostile/forks.c tests/hostile/hostile.h
+tests_hostile_handlers_CFLAGS = $(HOSTILE_CFLAGS)
+tests_hostile_handlers_LDFLAGS = -pthread
+tests_hostile_handlers_SOURCES = tests/hostile/handlers.c tests/hostile/hostile.h
 tests_hostile_limits_CFLAGS = $(HOSTILE_CFLAGS)
 tests_hostile_limits_LDFLAGS = -pthread
 tests_hostile_limits_SOURCES = tests/hostile/limits.c tests/hostile/hostile.h
