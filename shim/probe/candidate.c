@@ -19,6 +19,8 @@ static bool loop_text(const struct link_map *map, const void *header, uintptr_t 
 {
     size_t size;
     void *run = st_resolve_in(map, "uv_run", &size);
+    if (!run) /* libev's: gevent's queue is a prepare watcher, which runs before the wait, too */
+        run = st_resolve_in(map, "ev_run", &size);
     if (run) {
         *lo = (uintptr_t)run;
         *hi = *lo + size;
@@ -60,7 +62,8 @@ bool st_candidate_runs(const struct st_slot *s)
         return false;
     size_t words = (s->stack_hi - here < SCAN_BYTES ? s->stack_hi - here : SCAN_BYTES) / 8;
     for (size_t i = 0; i < words; i++)
-        if (p[i] - s->loop_lo < s->loop_hi - s->loop_lo)
+        /* a return address is never the first byte; a pointer to the function is, and lies about */
+        if (p[i] - s->loop_lo - 1 < s->loop_hi - s->loop_lo - 1)
             return true;
     return false;
 }

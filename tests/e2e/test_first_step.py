@@ -29,3 +29,18 @@ def test_a_stall_before_the_first_wait_of_uvloop(run, tmp_path):
     culprit = finding["frames"][finding["culprit"]]
     assert (finding["count"], culprit["line"]) == (1, 5)
     assert finding["max_ms"] > 140
+
+
+def test_setting_up_is_no_part_of_the_loop(run, tmp_path):
+    """A pointer to the loop's function on the stack is no frame of it."""
+    source = tmp_path / "before.py"
+    source.write_text(CODE.replace("uvloop.install()\nasyncio.run(main())", """
+loop = uvloop.new_event_loop()
+time.sleep(0.2)
+loop.run_until_complete(main())
+"""))
+    if subprocess.run([harness.PYTHON, "-c", "import uvloop"], check=False,
+                      stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("uvloop is missing")
+    traced = run(harness.PYTHON, source)
+    assert [f["count"] for f in traced.findings if f["kind"] == "call"] == [1], traced.describe()
