@@ -38,6 +38,7 @@ def test_setting_up_is_no_part_of_the_loop(run, tmp_path):
 loop = uvloop.new_event_loop()
 time.sleep(0.2)
 loop.run_until_complete(main())
+loop.close()
 """))
     if subprocess.run([harness.PYTHON, "-c", "import uvloop"], check=False,
                       stderr=subprocess.DEVNULL).returncode:
