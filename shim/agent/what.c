@@ -253,8 +253,10 @@ static void add_duration(struct st_text *t, uint64_t ns)
         const char *name;
     } units[] = {{1000000000, " s"}, {1000000, " ms"}, {1000, " us"}, {1, " ns"}};
     int i = 0;
-    /* a relative sleep is exact; an absolute one is off by what has passed since: round */
-    if (ns >= 1000000)
+    /* a relative sleep is exact; an absolute one is short by what has passed since: round */
+    if (ns >= 10000000)
+        ns = (ns + 500000) / 1000000 * 1000000;
+    else if (ns >= 1000000)
         ns = (ns + 50000) / 100000 * 100000;
     while (i < 3 && ns < units[i].unit)
         i++;
