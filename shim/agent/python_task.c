@@ -66,6 +66,10 @@ static int open_dict(const struct st_py_layout *layout, uint64_t dict, struct ta
     if (rc != 0) {
         return rc;
     }
+    table->count = 0;
+    if (st_py_word(head, layout->object_type + 8) == 0) {
+        return 0; /* ma_used, the first member: up to 3.10 an empty dict has values, too */
+    }
     table->entries = st_py_word(head, layout->dict_keys);
     if (st_py_word(head, layout->dict_values) != 0 || !st_py_plausible(table->entries)) {
         return -EINVAL; /* the values of an instance's dict are elsewhere; ours is none */

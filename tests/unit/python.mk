@@ -16,7 +16,8 @@ PYTHON_READER = \
 PYTHON_CHILD = tests/unit/python_child.c tests/unit/python_child.h
 
 if HAVE_CHECK
-UNIT_TESTS += tests/unit/test_python_frames tests/unit/test_python_garbage
+UNIT_TESTS += tests/unit/test_python_frames tests/unit/test_python_garbage \
+	tests/unit/test_python_tasks
 check_LTLIBRARIES = tests/unit/python_own.la
 endif
 
@@ -29,6 +30,11 @@ tests_unit_test_python_garbage_SOURCES = \
 	tests/unit/test_python_garbage.c $(PYTHON_CHILD) $(PYTHON_READER)
 tests_unit_test_python_garbage_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_python_garbage_LDADD = $(CHECK_LIBS)
+
+tests_unit_test_python_tasks_SOURCES = \
+	tests/unit/test_python_tasks.c $(PYTHON_CHILD) $(PYTHON_READER)
+tests_unit_test_python_tasks_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_python_tasks_LDADD = $(CHECK_LIBS)
 
 # Loaded into the interpreter by ctypes, so never sanitized. (-rpath makes libtool build it shared.)
 tests_unit_python_own_la_SOURCES = tests/unit/python_own.c $(PYTHON_READER)

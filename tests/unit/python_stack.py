@@ -174,6 +174,22 @@ def task():
     asyncio.run(serve())
 
 
+def named_task():
+    # A type of its own, and a name that has to be cut.
+    class OwnTask(asyncio.Task):
+        pass
+
+    class Server:
+        async def handle(self):
+            await leaf(1)
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        await OwnTask(Server().handle(), loop=loop, name="Zoë " * 40)
+
+    asyncio.run(main())
+
+
 def loop_callback():
     async def main():
         done = asyncio.get_running_loop().create_future()

@@ -16,10 +16,10 @@
 #include "python_memory.h"
 
 static const char *const scenarios[] = {
-    "plain",         "callbacks", "comparisons", "generators",    "stepped",
-    "coroutine",     "task",      "thread",      "loop_callback", "control",
-    "unicode_names", "long_code", "deep",        "destructor",    "subinterpreter",
-    "bare_thread",   "traced",    "importing",   "forked",        "greenlets",
+    "plain",  "callbacks",  "comparisons",    "generators",  "stepped",       "coroutine",
+    "task",   "thread",     "loop_callback",  "control",     "unicode_names", "long_code",
+    "deep",   "destructor", "subinterpreter", "bare_thread", "traced",        "importing",
+    "forked", "greenlets",  "named_task",
 };
 
 enum { SCENARIOS = sizeof(scenarios) / sizeof(scenarios[0]), DEADLINE_S = 10 };
