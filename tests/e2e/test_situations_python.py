@@ -335,3 +335,72 @@ def test_mutex_held_by_a_worker(start):
     assert owner in finding["detail"] and "cashier" in finding["detail"]
     tell(traced)
     assert traced.wait().exit == 0, traced
+
+
+# Which task it was.
+
+def test_task_is_named(run, loop):
+    traced = run(PYTHON, situation("tasks.py"), "named", loop)
+    assert traced.exit == 0, traced
+    only_at(traced, "clock_nanosleep", "tasks.py", "pay")
+    assert [(r["task"], r["coroutine"]) for r in traced.records("stall")
+            if r["call"] == "clock_nanosleep"] == [("customer Zoë", "Shop.serve"),
+                                                   ("own", "Shop.serve")]
+
+
+def test_iteration_has_its_task(run, loop):
+    traced = run(PYTHON, situation("coroutines.py"), "compute", loop)
+    stall = next(r for r in traced.records("stall") if r["kind"] == "iteration")
+    assert (stall["task"], stall["coroutine"]) == ("Task-1", "compute")
+
+
+def test_callback_has_no_task(run, loop):
+    traced = run(PYTHON, situation("tasks.py"), "unnamed", loop)
+    stall = next(r for r in traced.records("stall") if r["call"] == "clock_nanosleep")
+    assert "task" not in stall
+
+
+def test_task_is_the_right_one_or_none(run, tmp_path):
+    """Each call is over, and mostly its task too, before the agent looks who it was; the next task
+    is where the last one was."""
+    traced = run(PYTHON, situation("tasks.py"), "turnover", tmp_path, options=("--strict=sync",))
+    assert traced.exit == 0, traced
+    stalls = [r for r in traced.records("stall") if r["call"] == "fsync"]
+    assert len(stalls) >= 20
+    for stall in stalls:
+        name = os.path.basename(stall["detail"])
+        assert name.startswith("flush-")
+        assert stall.get("task", name) == name, stall
+
+
+# gevent.
+
+def test_greenlet_that_blocks(run):
+    needs("gevent")
+    traced = run(PYTHON, situation("gevent_hub.py"), "blocks")
+    assert traced.exit == 0, traced
+    finding = only_at(traced, "clock_nanosleep", "gevent_hub.py", "greenlet")
+    assert finding["count"] == 2
+
+
+def test_greenlet_with_patched_sleep_is_clean(run):
+    needs("gevent")
+    traced = run(PYTHON, situation("gevent_hub.py"), "patched", options=CALM)
+    assert traced.exit == 0, traced
+    traced.assert_clean()
+
+
+@pytest.mark.parametrize("path", ["slow", "fast"])
+def test_gevent_server(start, path):
+    needs("gevent")
+    traced = start(PYTHON, situation("gevent_hub.py"), "server",
+                   options=CALM if path == "fast" else ())
+    port = traced.port()
+    for _ in range(3):
+        assert get(port, f"/{path}") == "done"
+    traced.stop()
+    assert traced.exit == 0, traced
+    if path == "fast":
+        traced.assert_clean()
+    else:
+        assert only_at(traced, "clock_nanosleep", "gevent_hub.py", "handler")["count"] == 3
