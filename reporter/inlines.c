@@ -128,13 +128,26 @@ static const char *call_file(Dwarf_Die *die, const struct unit *unit)
     return name == NULL ? NULL : intern(name);
 }
 
-static struct position line_at(Dwfl_Module *mod, Dwarf_Addr address)
+/* The compile unit that holds the address. libdw finds it by .debug_aranges, which clang and rustc
+ * leave out: then each unit's own ranges are asked. */
+static Dwarf_Die *unit_at(Dwfl_Module *mod, Dwarf_Addr address, Dwarf_Addr *bias)
+{
+    Dwarf_Die *unit = dwfl_module_addrdie(mod, address, bias);
+    if (unit != NULL)
+        return unit;
+    while ((unit = dwfl_module_nextcu(mod, unit, bias)) != NULL)
+        if (dwarf_haspc(unit, address - *bias) > 0)
+            return unit;
+    return NULL;
+}
+
+static struct position line_at(Dwarf_Die *unit, Dwarf_Addr address)
 {
     struct position position = {0};
     int line = 0;
-    Dwfl_Line *source = dwfl_module_getsrc(mod, address);
-    const char *file = source == NULL ? NULL : dwfl_lineinfo(source, NULL, &line, NULL, NULL, NULL);
-    if (file != NULL) {
+    Dwarf_Line *source = dwarf_getsrc_die(unit, address);
+    const char *file = source == NULL ? NULL : dwarf_linesrc(source, NULL, NULL);
+    if (file != NULL && dwarf_lineno(source, &line) == 0) {
         position.file = intern(file);
         position.line = line;
     }
@@ -177,7 +190,7 @@ static size_t find_scopes(const Dwarf_Die *function, Dwarf_Addr address,
 struct positions *inlines_find(struct inlines *inlines, Dwfl_Module *mod, Dwarf_Addr address)
 {
     Dwarf_Addr bias = 0;
-    Dwarf_Die *unit_die = dwfl_module_addrdie(mod, address, &bias);
+    Dwarf_Die *unit_die = unit_at(mod, address, &bias);
     if (unit_die == NULL)
         return NULL;
     const struct unit *unit = unit_of(inlines, unit_die);
@@ -187,7 +200,7 @@ struct positions *inlines_find(struct inlines *inlines, Dwfl_Module *mod, Dwarf_
     Dwarf_Die scopes[MOST_INLINED];
     size_t count = find_scopes(&piece->function, address - bias, scopes);
     struct positions *found = mem_calloc(1, sizeof(*found) + count * sizeof(found->at[0]));
-    struct position next = line_at(mod, address);
+    struct position next = line_at(unit_die, address - bias);
     for (size_t i = count; i-- > 0;) {
         next.function = name_of(&scopes[i]);
         found->at[found->count++] = next;
