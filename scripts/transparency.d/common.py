@@ -71,11 +71,18 @@ def stop(process):
             continue
 
 
+def usual_signals():
+    """What nohup and a shell's `&` leave ignored, tests expect to be as usual."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def run(argv, env, deadline, log, cwd=None):
     """Runs a command to its end or its deadline, its output in `log`. The exit status, or None."""
     with open(log, "wb") as out:
         process = subprocess.Popen(argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
+                                   stderr=subprocess.STDOUT, start_new_session=True,
+                                   preexec_fn=usual_signals)
         try:
             return process.wait(deadline)
         except subprocess.TimeoutExpired:

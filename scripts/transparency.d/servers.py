@@ -63,7 +63,8 @@ class Server:
             options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
             self.process = subprocess.Popen([str(a) for a in argv], env=env or self.env, cwd=self.dir,
                                             stdin=subprocess.DEVNULL, stdout=out,
-                                            stderr=subprocess.STDOUT, start_new_session=True, **options)
+                                            stderr=subprocess.STDOUT, start_new_session=True,
+                                            preexec_fn=common.usual_signals, **options)
 
     def connects(self):
         with socket.create_connection(("127.0.0.1", self.port), 1):
