@@ -19,16 +19,21 @@ def told():
     sys.stdin.readline()
 
 
-async def database():
+def connect():
     import psycopg2
     connection = psycopg2.connect(host="127.0.0.1", port=ARGUMENT, user="me", dbname="shop",
                                   sslmode="disable", gssencmode="disable")
     connection.autocommit = True
+    return connection, psycopg2.OperationalError
+
+
+async def database():
+    connection, lost = connect()
     cursor = connection.cursor()
     print("connected", flush=True)
     try:
         cursor.execute("SELECT 42")  # STALL:database
-    except psycopg2.OperationalError:
+    except lost:
         print("connection lost")
 
 
