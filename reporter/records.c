@@ -110,7 +110,6 @@ static bool read_stack(struct trace *trace, struct json_object *record)
     struct json_object *python = get_array(record, "python");
     if (python != NULL)
         read_python(stack, python);
-    stack->task = get_text(record, "task");
     stack->truncated = get_bool(record, "truncated");
     stack->broken = get_bool(record, "broken");
     map_put(&trace->stacks, id, stack);
@@ -134,6 +133,10 @@ static bool read_stall_base(struct trace *trace, struct json_object *record, str
     stall->stack_id = get_number(record, "stack");
     stall->stack = map_get(&trace->stacks, stall->stack_id);
     stall->strict = get_bool(record, "strict");
+    const char *task = get_text(record, "task");
+    struct stack *stack = map_get(&trace->stacks, stall->stack_id);
+    if (task != NULL && stack != NULL && stack->task == NULL)
+        stack->task = task; /* of its first occurrence */
     return stall->kind == STALL_ITERATION || stall->call != NULL;
 }
 

@@ -64,6 +64,11 @@ EXTRA_DIST += \
 	tests/programs/asyncio_silent.py \
 	tests/programs/node_loop.js \
 	tests/programs/soak_server.py \
+	tests/programs/situations/coroutines.py \
+	tests/programs/situations/gevent_hub.py \
+	tests/programs/situations/liveness.py \
+	tests/programs/situations/tasks.py \
+	tests/programs/situations/waits.py \
 	tests/programs/symbols.cc \
 	tests/programs/uvicorn_server.py \
 	tests/programs/uvloop_loop.py \
@@ -88,6 +93,7 @@ E2E_TESTS = \
 	tests/e2e/test_redis.py \
 	tests/e2e/test_run.py \
 	tests/e2e/test_servers.py \
+	tests/e2e/test_situations_python.py \
 	tests/e2e/test_symbols.py \
 	tests/e2e/test_trace_size.py \
 	tests/e2e/test_variants.py
