@@ -3,7 +3,7 @@ HOSTILE = tests/hostile/alloc tests/hostile/cancel tests/hostile/ends \
 	tests/hostile/forks tests/hostile/handlers tests/hostile/limits tests/hostile/loader tests/hostile/seccomp \
 	tests/hostile/signals tests/hostile/stacks tests/hostile/threads
 check_PROGRAMS += $(HOSTILE)
-HOSTILE_CFLAGS = $(PROGRAM_CFLAGS) -O1 -pthread
+HOSTILE_CFLAGS = $(PROGRAM_CFLAGS) -O1 -pthread -Wno-error
 
 # The program's own malloc: the compiler must not take it for libc's.
 tests_hostile_alloc_CFLAGS = $(HOSTILE_CFLAGS) -fno-builtin -Wno-array-bounds
