@@ -9,9 +9,10 @@ struct live;
 /* Follows the traces in `directory` into `model`. `print`: write live lines to stderr. Returns NULL
  * where the directory cannot be opened. */
 struct live *live_start(const char *directory, struct model *model, bool print);
-/* Becomes readable when a trace has grown; -1 where inotify is not to be had: then call live_read
- * every few milliseconds. */
+/* Becomes readable when a trace has grown; -1 where inotify is not to be had. */
 int live_fd(const struct live *live);
+/* Milliseconds after which live_read is to be called even so; -1: never. */
+int live_timeout(const struct live *live);
 /* Reads what is new. `all`: in every file, whatever the kernel announced. */
 void live_read(struct live *live, bool all);
 /* Reads the rest and hands the traces over to the model. */

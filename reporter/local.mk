@@ -1,6 +1,8 @@
 # The stalltrace command. All but main is a library, so that the unit tests link the same objects.
 noinst_LTLIBRARIES = libreporter.la
 libreporter_la_SOURCES = \
+	reporter/announce.c \
+	reporter/announce.h \
 	reporter/check.c \
 	reporter/commands.h \
 	reporter/culprit.c \

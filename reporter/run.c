@@ -292,12 +292,10 @@ static int prepare(struct run *run)
 /* Waits for the program and shows what its traces say meanwhile. Returns its exit status. */
 static int follow(struct launch *launch, struct live *live)
 {
-    enum { FALLBACK_MS = 50 };
     struct pollfd fds[2] = {{.fd = launch->signal_fd, .events = POLLIN},
                             {.fd = live ? live_fd(live) : -1, .events = POLLIN}};
-    int timeout = live != NULL && fds[1].fd < 0 ? FALLBACK_MS : -1;
     for (;;) {
-        int ready = poll(fds, COUNT_OF(fds), timeout);
+        int ready = poll(fds, COUNT_OF(fds), live != NULL ? live_timeout(live) : -1);
         if (ready > 0 && (fds[0].revents & POLLIN)) {
             int status = launch_handle(launch);
             if (status >= 0)

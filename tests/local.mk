@@ -62,6 +62,7 @@ EXTRA_DIST += \
 	tests/programs/aiohttp_server.py \
 	tests/programs/asyncio_loop.py \
 	tests/programs/asyncio_silent.py \
+	tests/programs/asyncio_stdin.py \
 	tests/programs/node_loop.js \
 	tests/programs/soak_server.py \
 	tests/programs/situations/coroutines.py \
@@ -85,6 +86,7 @@ E2E_TESTS = \
 	tests/e2e/test_endings.py \
 	tests/e2e/test_first_step.py \
 	tests/e2e/test_hazards.py \
+	tests/e2e/test_live.py \
 	tests/e2e/test_loops.py \
 	tests/e2e/test_native_loops.py \
 	tests/e2e/test_nginx.py \
