@@ -29,8 +29,6 @@ const char *untraceable(const char *command, bool *harmful)
         *harmful = true;
         why = facts.bits == 32 ? "a 32-bit program" : "a program for another machine";
     } else if (facts.interpreter != NULL && strstr(facts.interpreter, "ld-musl") != NULL) {
-        /* musl's loader takes a library that needs glibc for an error, and ends the program */
-        *harmful = true;
         why = "linked with musl libc";
     } else if (facts.interpreter == NULL && facts.has_segments) {
         why = facts.go ? "a static Go program" : "a static program";

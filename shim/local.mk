@@ -36,6 +36,7 @@ libstalltrace_la_SOURCES = \
 	shim/probe/clock.c \
 	shim/probe/host.c \
 	shim/probe/loops.c \
+	shim/probe/musl.c \
 	shim/probe/probe.h \
 	shim/probe/real.h \
 	shim/probe/resolve.c \

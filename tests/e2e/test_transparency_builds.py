@@ -70,12 +70,23 @@ def test_traced(tmp_path, name, everything):
 def test_unharmed_and_untraced(tmp_path, name):
     argv, word = UNTRACED[name]
     path = build(tmp_path, argv)
-    if name == "musl":
-        pytest.skip("known: musl's loader ends a program whose bare preload needs glibc; "
-                    "`stalltrace run` leaves it alone")
-    result, traces = preloaded([path], tmp_path, harness.PRELOAD)
-    assert (result.returncode, result.stdout) == EXPECTED, result
-    assert not traces.files()
+    for argv in ([path], ["sh", "-c", '"$0" "$@"; exit $?', path]):  # and as a child of a traced one
+        result, traces = preloaded(argv, tmp_path, harness.PRELOAD)
+        assert (result.returncode, result.stdout) == EXPECTED, result
+        assert not traces.files()
+        if name != "32-bit":  # of which its loader says that it leaves the library alone
+            assert result.stderr == "", result
+
+
+def test_what_musl_knows_a_libc_by_is_right_for_glibc(preload):
+    """A look-up without a version finds the shim's symbols."""
+    result = preload(harness.PYTHON, "-c", """
+import ctypes
+for library in None, "libc.so.6":
+    print(ctypes.c_void_p.in_dll(ctypes.CDLL(library), "stdin").value)
+""")
+    first, second = result.out.split()
+    assert result.exit == 0 and first == second, result
 
 
 @pytest.mark.parametrize("name", UNTRACED)
