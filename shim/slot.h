@@ -92,6 +92,14 @@ struct st_call {
     void **real;
 };
 
+/* The class of a call: its row's, but a wait for no descriptors is a sleep. The second word of a wait
+ * says for how many it waits. */
+static inline unsigned st_class_of(const struct st_call *call, const uint64_t *args)
+{
+    bool waits = call->rule == ST_RULE_WAIT || call->rule == ST_RULE_POLL;
+    return waits && args[1] == 0 ? ST_SLEEP : call->class;
+}
+
 enum { ST_RBX, ST_RBP, ST_R12, ST_R13, ST_R14, ST_R15, ST_RSP, ST_RIP, ST_REGS };
 
 enum st_home { ST_HOME_NONE, ST_HOME_EPOLL, ST_HOME_POLL, ST_HOME_SELECT, ST_HOME_URING };

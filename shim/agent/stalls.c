@@ -194,9 +194,9 @@ static uint64_t threshold_of(const struct st_call *call, const uint64_t *args, u
                              struct st_what *what, uint64_t elapsed_ns)
 {
     const uint64_t *t = st_shared->settings->threshold_ns;
-    *class = call->class;
-    if (call->class < ST_CLASS_COUNT && elapsed_ns < t[call->class])
-        return t[call->class];
+    *class = (uint8_t)st_class_of(call, args);
+    if (*class < ST_CLASS_COUNT && elapsed_ns < t[*class])
+        return t[*class];
     if (call->class == ST_FD) {
         uint64_t least = t[ST_FILE];
         static const uint8_t others[] = {ST_NET, ST_IPC, ST_TTY};

@@ -191,9 +191,11 @@ static bool describe(long number, const long *a, enum st_call_id *id, unsigned *
               : number == SYS_ppoll  ? ST_CALL_ppoll
               : number == SYS_select ? ST_CALL_select
                                      : ST_CALL_pselect;
-        *class = ST_WAIT;
         w[0] = number == SYS_poll ? (uintptr_t)a[2] : (uintptr_t)-1L;
-        w[1] = number == SYS_poll || number == SYS_ppoll ? (uintptr_t)a[1] : 0;
+        w[1] = number == SYS_poll || number == SYS_ppoll ? (uintptr_t)a[1]
+               : a[1] || a[2] || a[3]                    ? (uintptr_t)a[0]
+                                                         : 0;
+        *class = w[1] ? ST_WAIT : ST_SLEEP;
         w[2] = (uintptr_t)-1L;
         return true;
     default:

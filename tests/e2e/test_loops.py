@@ -115,3 +115,31 @@ def test_no_stall_is_missed(run, program):
     assert sum(f["count"] for f in calls) + traced.report()["dropped"]["stalls"] == 100, traced.describe()
     assert len(calls) == 1
     assert sum(f["total_ms"] for f in calls) >= 1200
+
+
+WAIT_FOR_NOTHING = {
+    "select": "select.select([], [], [], 0.2)",
+    "poll": "select.poll().poll(200)",
+    "pselect": "libc.pselect(0, None, None, None, ctypes.byref(fifth), None)",
+    "ppoll": "libc.ppoll(None, 0, ctypes.byref(fifth), None)",
+    "select by syscall": "libc.syscall(23, 0, 0, 0, 0, ctypes.byref(fifth_us))",
+}
+
+
+@pytest.mark.parametrize("call", WAIT_FOR_NOTHING)
+def test_a_wait_for_no_descriptor_is_a_sleep(run, call):
+    """As time.sleep was up to Python 3.10: its threshold, its strict mode, are those of class sleep."""
+    code = f"""
+import ctypes, select
+class Pair(ctypes.Structure):
+    _fields_ = [("s", ctypes.c_long), ("f", ctypes.c_long)]
+fifth, fifth_us, libc = Pair(0, 200000000), Pair(0, 200000), ctypes.CDLL(None)
+loop = select.epoll(); loop.poll(0.001)
+{WAIT_FOR_NOTHING[call]}
+loop.poll(0.001)
+"""
+    traced = run(harness.PYTHON, "-c", code, options=("--threshold", "60s,sleep=80ms"))
+    finding = traced.find(call.split()[0])
+    assert finding["class"] == "sleep", traced.describe()
+    if "syscall" not in call:
+        assert finding["detail"] == "200 ms", traced.describe()
