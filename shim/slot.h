@@ -54,6 +54,7 @@ enum st_rule {
     ST_RULE_HOST,      /* args[0]: name, args[1]: service, args[2]: 1 where a number is enough */
     ST_RULE_ADDRESS,   /* args[0]: sockaddr *, args[1]: length, args[2]: 1 where numeric */
     ST_RULE_WAIT,      /* args[0]: timeout in ms (-1: for ever), args[1]: fds, args[2]: fd or -1 */
+    ST_RULE_SELECT,    /* as WAIT */
     ST_RULE_POLL,      /* args[0]: timeout in ms, args[1]: how many, args[2]: struct pollfd * */
     ST_RULE_MUTEX,     /* args[0]: pthread_mutex_t *; only called when it was held */
     ST_RULE_COND,      /* args[0]: cond, args[1]: mutex */
@@ -92,11 +93,10 @@ struct st_call {
     void **real;
 };
 
-/* The class of a call: its row's, but a wait for no descriptors is a sleep. The second word of a wait
- * says for how many it waits. */
+/* The class of a call: its row's, but a wait for no descriptors is a sleep. */
 static inline unsigned st_class_of(const struct st_call *call, const uint64_t *args)
 {
-    bool waits = call->rule == ST_RULE_WAIT || call->rule == ST_RULE_POLL;
+    bool waits = call->rule == ST_RULE_SELECT || call->rule == ST_RULE_POLL;
     return waits && args[1] == 0 ? ST_SLEEP : call->class;
 }
 

@@ -206,6 +206,7 @@ void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *
             set_fd_at(w, args[2], 0); /* struct pollfd begins with it */
         break;
     case ST_RULE_WAIT:
+    case ST_RULE_SELECT:
     case ST_RULE_CHILD:
     case ST_RULE_MUTEX:
     case ST_RULE_COND:
@@ -364,6 +365,7 @@ static void add_words(struct st_text *t, const struct st_call *c, uint64_t a, ui
         break;
     case ST_RULE_TIMEOUT:
     case ST_RULE_WAIT:
+    case ST_RULE_SELECT:
     case ST_RULE_POLL:
         if ((int32_t)a < 0)
             st_text_add(t, "no timeout");

@@ -29,10 +29,10 @@
 
 GET(getc, int, (FILE * f), (f), f, HAS_INPUT(f))
 GET(fgetc, int, (FILE * f), (f), f, HAS_INPUT(f))
-GET(getchar, int, (void), (), stdin, HAS_INPUT(stdin))
+GET(getchar, int, (void), (), st_stdin(), HAS_INPUT(st_stdin()))
 GET(getc_unlocked, int, (FILE * f), (f), f, st_has_input(f))
 GET(fgetc_unlocked, int, (FILE * f), (f), f, st_has_input(f))
-GET(getchar_unlocked, int, (void), (), stdin, st_has_input(stdin))
+GET(getchar_unlocked, int, (void), (), st_stdin(), st_has_input(st_stdin()))
 PUT(putc, int, (int c, FILE *f), (c, f), f, HAS_ROOM(f))
 PUT(fputc, int, (int c, FILE *f), (c, f), f, HAS_ROOM(f))
 PUT(putchar, int, (int c), (c), stdout, HAS_ROOM(stdout))
@@ -45,10 +45,10 @@ PUT(putchar_unlocked, int, (int c), (c), stdout, st_has_room(stdout))
 
 GET(fgetwc, wint_t, (FILE * f), (f), f, HAS_WIDE_INPUT(f))
 GET(getwc, wint_t, (FILE * f), (f), f, HAS_WIDE_INPUT(f))
-GET(getwchar, wint_t, (void), (), stdin, HAS_WIDE_INPUT(stdin))
+GET(getwchar, wint_t, (void), (), st_stdin(), HAS_WIDE_INPUT(st_stdin()))
 GET(fgetwc_unlocked, wint_t, (FILE * f), (f), f, st_has_wide_input(f))
 GET(getwc_unlocked, wint_t, (FILE * f), (f), f, st_has_wide_input(f))
-GET(getwchar_unlocked, wint_t, (void), (), stdin, st_has_wide_input(stdin))
+GET(getwchar_unlocked, wint_t, (void), (), st_stdin(), st_has_wide_input(st_stdin()))
 PUT(fputwc, wint_t, (wchar_t c, FILE *f), (c, f), f, HAS_WIDE_ROOM(f))
 PUT(putwc, wint_t, (wchar_t c, FILE *f), (c, f), f, HAS_WIDE_ROOM(f))
 PUT(putwchar, wint_t, (wchar_t c), (c), stdout, HAS_WIDE_ROOM(stdout))
@@ -83,8 +83,8 @@ PRINT(__fprintf_chk, __vfprintf_chk, (FILE * f, int flags, const char *format, .
 FORMAT(dprintf, vdprintf, (int fd, const char *format, ...), format, fd, 0, 0, fd, format)
 FORMAT(__dprintf_chk, __vdprintf_chk, (int fd, int flags, const char *format, ...), format, fd, 0,
        0, fd, flags, format)
-SCAN(scanf, vscanf, (const char *format, ...), stdin, format)
-SCAN(__isoc99_scanf, __isoc99_vscanf, (const char *format, ...), stdin, format)
+SCAN(scanf, vscanf, (const char *format, ...), st_stdin(), format)
+SCAN(__isoc99_scanf, __isoc99_vscanf, (const char *format, ...), st_stdin(), format)
 SCAN(fscanf, vfscanf, (FILE * f, const char *format, ...), f, f, format)
 SCAN(__isoc99_fscanf, __isoc99_vfscanf, (FILE * f, const char *format, ...), f, f, format)
 
@@ -93,8 +93,8 @@ PRINT(__wprintf_chk, __vwprintf_chk, (int flags, const wchar_t *format, ...), st
 PRINT(fwprintf, vfwprintf, (FILE * f, const wchar_t *format, ...), f, f, format)
 PRINT(__fwprintf_chk, __vfwprintf_chk, (FILE * f, int flags, const wchar_t *format, ...), f, f,
       flags, format)
-SCAN(wscanf, vwscanf, (const wchar_t *format, ...), stdin, format)
-SCAN(__isoc99_wscanf, __isoc99_vwscanf, (const wchar_t *format, ...), stdin, format)
+SCAN(wscanf, vwscanf, (const wchar_t *format, ...), st_stdin(), format)
+SCAN(__isoc99_wscanf, __isoc99_vwscanf, (const wchar_t *format, ...), st_stdin(), format)
 SCAN(fwscanf, vfwscanf, (FILE * f, const wchar_t *format, ...), f, f, format)
 SCAN(__isoc99_fwscanf, __isoc99_vfwscanf, (FILE * f, const wchar_t *format, ...), f, f, format)
 

@@ -2,8 +2,8 @@
  * loop thread and is never a finding, or a nested one, which is a call like any other. */
 #include "real.h"
 
-/* Runs `call` as the loop's home wait, or as a call that waits for a1 descriptors. Stands in an ON_LOOP function
- * after `struct st_slot *s` is set. */
+/* Runs `call` as the loop's home wait, or as a call that waits for a1 descriptors. Stands in an
+ * ON_LOOP function after `struct st_slot *s` is set. */
 #define WAIT_OR_CALL(symbol, home, fd, site, a0, a1, call)                                         \
     WAIT_OR_CALL_ON(symbol, home, fd, site, a0, a1, fd, call)
 #define WAIT_OR_CALL_ON(symbol, home, fd, site, a0, a1, a2, call)                                  \
@@ -20,7 +20,7 @@
         st_enter(s, ST_CALL_##symbol, (uintptr_t)(a0), (uintptr_t)(a1), (uintptr_t)(a2));          \
     r = call;                                                                                      \
     if (seq)                                                                                       \
-        st_leave(s, seq, (a1) ? ST_WAIT : ST_SLEEP); /* for no descriptors: a sleep */                                                                 \
+        st_leave(s, seq, (a1) ? ST_WAIT : ST_SLEEP); /* for no descriptors: a sleep */             \
     return r
 
 static long milliseconds(const struct timespec *t)

@@ -3,8 +3,9 @@
  * without them it looks for our own libc.so.6, cannot use it, and ends the program. They have a
  * version of their own: nothing that was linked against glibc finds them. */
 #include "probe.h"
+#include "stream.h"
 
-#include <stdio.h>
+#include <dlfcn.h>
 
 int st_musl_start(int (*entry)(int, char **, char **), int argc, char **argv, void (*init)(void),
                   void (*fini)(void), void (*loader_fini)(void), void *stack_end);
@@ -21,9 +22,21 @@ ST_EXPORT int st_musl_start(int (*entry)(int, char **, char **), int argc, char 
     return real(entry, argc, argv, init, fini, loader_fini, stack_end);
 }
 
+/* An executable may have a copy of libc's variable, which is then the one that counts. */
+FILE *st_stdin(void)
+{
+    static FILE **_Atomic found;
+    FILE **p = atomic_load_explicit(&found, memory_order_relaxed);
+    if (ST_UNLIKELY(!p)) {
+        p = dlvsym(RTLD_DEFAULT, "stdin", "GLIBC_2.2.5");
+        atomic_store_explicit(&found, p, memory_order_relaxed);
+    }
+    return *p;
+}
+
 __attribute__((constructor)) static void look_like_a_libc(void)
 {
-    st_musl_stdin = stdin;
+    st_musl_stdin = st_stdin();
 }
 
 __asm__(".symver st_musl_stdin, stdin@@@STALLTRACE_MUSL");

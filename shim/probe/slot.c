@@ -61,7 +61,9 @@ void ST_COLD st_abandon(struct st_slot *s)
     uint64_t ticks = st_now() - s->t0;
     s->in_calls += ticks;
     if (atomic_load_explicit(&s->claim, memory_order_relaxed) == seq)
-        st_over(s, seq, ticks, st_class_of(&st_calls[s->call], s->args)); /* it was reported: say that it is over */
+        st_over(
+            s, seq, ticks,
+            st_class_of(&st_calls[s->call], s->args)); /* it was reported: say that it is over */
     atomic_store_explicit(&s->seq, seq + 1, memory_order_release);
 }
 

@@ -10,6 +10,10 @@
 #include <stdio.h>
 #include <wchar.h>
 
+/* The program's stdin, for the probe: its library exports another symbol of that name (musl.c),
+ * which a plain reference would mean. */
+FILE *st_stdin(void);
+
 /* args[2] of ST_RULE_STREAM */
 enum { ST_STREAM_READ, ST_STREAM_WRITE, ST_STREAM_FLUSH };
 

@@ -245,6 +245,7 @@ void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args
             set_polled(w, args[2]);
         break;
     case ST_RULE_WAIT:
+    case ST_RULE_SELECT:
     case ST_RULE_CHILD:
     case ST_RULE_MUTEX:
     case ST_RULE_COND:
@@ -355,6 +356,7 @@ bool st_could_block(const struct st_call *c, const uint64_t *args, const struct 
     case ST_RULE_ADDRESS:
         return !args[2];
     case ST_RULE_WAIT:
+    case ST_RULE_SELECT:
     case ST_RULE_POLL:
         return (int)args[0] != 0;
     case ST_RULE_TIMEOUT:
