@@ -29,6 +29,7 @@ libstalltrace_la_SOURCES = \
 	shim/probe/calls/stdio.def \
 	shim/probe/calls/support.def \
 	shim/probe/calls/tty.def \
+	shim/probe/calls/versions.def \
 	shim/probe/calls/wait.def \
 	shim/probe/calls/wide.def \
 	shim/probe/candidate.c \

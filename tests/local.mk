@@ -74,6 +74,7 @@ EXTRA_DIST += \
 	tests/programs/uvicorn_server.py \
 	tests/programs/uvloop_loop.py \
 	tests/programs/variants.c \
+	tests/programs/versions.c \
 	$(E2E_TESTS)
 E2E_TESTS = \
 	tests/e2e/conftest.py \
@@ -98,4 +99,5 @@ E2E_TESTS = \
 	tests/e2e/test_situations_python.py \
 	tests/e2e/test_symbols.py \
 	tests/e2e/test_trace_size.py \
-	tests/e2e/test_variants.py
+	tests/e2e/test_variants.py \
+	tests/e2e/test_versions.py

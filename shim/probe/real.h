@@ -92,6 +92,9 @@ struct __res_state; /* resolv.h defines macros with everybody's names (STATUS, p
     ST_EXPORT result wrap_##symbol parameters __asm__(#symbol);                                    \
     result wrap_##symbol parameters
 
+/* A wrapper of this file that is exported as name@VERSION instead of under its own name. */
+#define OLD_VERSION(symbol, exported) __asm__(".symver " #symbol ", " exported ", remove")
+
 /* The part of a wrapper that runs on loop threads alone, out of line so that the other path needs
  * no stack frame. */
 #define ON_LOOP(symbol, result, parameters)                                                        \

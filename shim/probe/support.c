@@ -123,6 +123,13 @@ WRAPPER(quick_exit, void, (int status))
     real_quick_exit(status);
 }
 
+OLD_VERSION(quick_exit_2_10, "quick_exit@GLIBC_2.10");
+WRAPPER(quick_exit_2_10, void, (int status))
+{
+    st_agent_flush();
+    real_quick_exit_2_10(status);
+}
+
 /* exec ends the agent with everything else: what it has not written yet is written before. A child
  * of vfork has nothing of its own to write. */
 WRAPPER(execve, int, (const char *path, char *const argv[], char *const envp[]))

@@ -17,6 +17,8 @@ static long missing(void)
 static void resolve(const struct st_call *c)
 {
     void *p = st_resolve(c->symbol, c->version);
+    if (!p && c->version) /* this libc has only one, under another version */
+        p = st_resolve(c->symbol, NULL);
     if (!p)
         p = (void *)(uintptr_t)missing; /* this libc lacks it: nobody could have linked to it */
     /* relaxed: an aligned pointer; whoever sees the old value resolves again, to the same */
@@ -91,7 +93,12 @@ const struct st_call st_calls[ST_CALL_COUNT] = {
 #define NUMBER(symbol, class, rule)                                                                \
     {"syscall", #symbol, NULL, ST_##class, ST_RULE_##rule, (void **)&real_syscall},
 #define ALIAS(symbol, of) {#symbol, #of, NULL, ST_CLASS_SLOTS, ST_RULE_NONE, (void **)&real_##of},
+#define OLD(symbol, of, name, version, class, rule, ...)                                           \
+    {#of, name, version, ST_##class, ST_RULE_##rule, (void **)&real_##symbol},
+#define OLDBODY OLD
 #include "calls.def"
+#undef OLD
+#undef OLDBODY
 #undef CALL
 #undef BODY
 #undef VARIADIC
@@ -165,3 +172,21 @@ const struct st_call st_calls[ST_CALL_COUNT] = {
 #undef VARIADIC
 #undef NUMBER
 #undef ALIAS
+
+/* ---- older versions ---------------------------------------------------------------------------*/
+
+#define CALL(...)
+#define BODY(...)
+#define VARIADIC(...)
+#define NUMBER(...)
+#define ALIAS(symbol, of)
+#define OLD(symbol, of, name, version, ...) OLD_VERSION(symbol, #of "@" version);
+#define OLDBODY(...)
+#include "calls.def"
+#undef CALL
+#undef BODY
+#undef VARIADIC
+#undef NUMBER
+#undef ALIAS
+#undef OLD
+#undef OLDBODY

@@ -158,6 +158,40 @@ TEST(glob64, QUICK)
     fell(path);
 }
 
+/* The old ones ask gl_stat only. */
+static int asked, asked_link;
+
+static int ask(const char *path, struct stat *st)
+{
+    asked++;
+    return stat(path, st);
+}
+
+static int ask_link(const char *path, struct stat *st)
+{
+    asked_link++;
+    return lstat(path, st);
+}
+
+#define OLD_GLOB(symbol, type, free_function)                                                      \
+    TEST(symbol, QUICK)                                                                            \
+    {                                                                                              \
+        type found = {.gl_closedir = (void (*)(void *))closedir,                                   \
+                      .gl_readdir = (void *)readdir,                                               \
+                      .gl_opendir = (void *(*)(const char *))opendir,                              \
+                      .gl_lstat = (void *)ask_link,                                                \
+                      .gl_stat = (void *)ask};                                                     \
+        const char *path = make_file(t, "file", "");                                               \
+        asked = asked_link = 0;                                                                    \
+        expect(t, ST_META, "%s", path);                                                            \
+        CALLED(t, call(path, GLOB_ALTDIRFUNC, NULL, &found));                                      \
+        digest_number(t, (long long)found.gl_pathc);                                               \
+        free_function(&found);                                                                     \
+        NEED(t, asked > 0 && asked_link == 0);                                                     \
+    }
+OLD_GLOB(glob_2_2_5, glob_t, globfree)
+OLD_GLOB(glob64_2_2_5, glob64_t, globfree64)
+
 static int visited;
 
 /* What a callback calls is part of the walk. */
@@ -192,6 +226,9 @@ static int visit_more64(const char *path, const struct stat64 *st, int kind, str
 WALK(ftw, visit, 4)
 WALK(nftw, visit_more, 4, FTW_PHYS)
 WALK(nftw64, visit_more64, 4, FTW_PHYS)
+/* They do not mind a flag that nobody knows. */
+WALK(nftw_2_2_5, visit_more, 4, FTW_PHYS | 1 << 20)
+WALK(nftw64_2_2_5, visit_more64, 4, FTW_PHYS | 1 << 20)
 
 static FTS *walk(struct trial *t, const char *path)
 {

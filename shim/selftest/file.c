@@ -141,21 +141,18 @@ TEST(openat, HANGS)
     digest_number(t, fcntl(fd, F_GETFD));
 }
 
-TEST(__open_2, HANGS)
-{
-    const char *path = fifo_opened_later(t);
-    int fd = keep_fd(t, CALLED(t, call(path, O_RDONLY | O_CLOEXEC)));
-    result_is_fd(t);
-    digest_number(t, fcntl(fd, F_GETFD));
-}
-
-TEST(__openat_2, HANGS)
-{
-    const char *path = fifo_opened_later(t);
-    int fd = keep_fd(t, CALLED(t, call(AT_FDCWD, path, O_RDONLY | O_CLOEXEC)));
-    result_is_fd(t);
-    digest_number(t, fcntl(fd, F_GETFD));
-}
+#define CHECKED_OPEN(symbol, ...)                                                                  \
+    TEST(symbol, HANGS)                                                                            \
+    {                                                                                              \
+        const char *path = fifo_opened_later(t);                                                   \
+        int fd = keep_fd(t, CALLED(t, call(__VA_ARGS__, O_RDONLY | O_CLOEXEC)));                   \
+        result_is_fd(t);                                                                           \
+        digest_number(t, fcntl(fd, F_GETFD));                                                      \
+    }
+CHECKED_OPEN(__open_2, path)
+CHECKED_OPEN(__open64_2, path)
+CHECKED_OPEN(__openat_2, AT_FDCWD, path)
+CHECKED_OPEN(__openat64_2, AT_FDCWD, path)
 
 /* ---- to the disk, and locks on files ----------------------------------------------------------*/
 

@@ -1,6 +1,8 @@
 /* Bodies: waits for other threads. */
 #include "selftest.h"
 
+#include <dlfcn.h>
+
 enum { FAR_MS = 600000 };
 
 static void lock_mutex(void *mutex)
@@ -59,6 +61,75 @@ TEST(pthread_cond_timedwait, HANGS)
     in_ms(&until, CLOCK_REALTIME, FAR_MS);
     CALLED(t, call(&c.cond, &c.mutex, &until));
     pthread_mutex_unlock(&c.mutex);
+}
+
+/* Before 2.3.2 the object was one word: a pointer to the condition, which the first call made. */
+struct old_condition {
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    int (*signal)(pthread_cond_t *), (*destroy)(pthread_cond_t *);
+};
+
+static struct old_condition old_condition(void)
+{
+    struct old_condition c = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, NULL};
+    *(void **)&c.signal = dlvsym(RTLD_DEFAULT, "pthread_cond_signal", "GLIBC_2.2.5");
+    *(void **)&c.destroy = dlvsym(RTLD_DEFAULT, "pthread_cond_destroy", "GLIBC_2.2.5");
+    pthread_mutex_lock(&c.mutex);
+    return c;
+}
+
+static void signal_old_condition(void *condition)
+{
+    struct old_condition *c = condition;
+    pthread_mutex_lock(&c->mutex);
+    c->signal(&c->cond);
+    pthread_mutex_unlock(&c->mutex);
+}
+
+static void need_old_condition(struct trial *t, const struct old_condition *c)
+{
+    static const pthread_cond_t untouched = PTHREAD_COND_INITIALIZER;
+    const char *rest = (const char *)&c->cond + sizeof(void *);
+    NEED(t, *(void *const *)&c->cond != NULL);
+    NEED(t, memcmp(rest, &untouched, sizeof(untouched) - sizeof(void *)) == 0);
+}
+
+static void undo_old_condition(struct trial *t, struct old_condition *c)
+{
+    pthread_mutex_unlock(&c->mutex);
+    need_old_condition(t, c);
+    c->destroy(&c->cond);
+}
+
+TEST(pthread_cond_wait_2_2_5, HANGS)
+{
+    struct old_condition c = old_condition();
+    NEED(t, c.signal && c.destroy);
+    release_by(t, signal_old_condition, &c);
+    CALLED(t, call(&c.cond, &c.mutex));
+    undo_old_condition(t, &c);
+}
+
+TEST(pthread_cond_timedwait_2_2_5, HANGS)
+{
+    struct old_condition c = old_condition();
+    struct timespec until;
+    NEED(t, c.signal && c.destroy);
+    release_by(t, signal_old_condition, &c);
+    in_ms(&until, CLOCK_REALTIME, FAR_MS);
+    CALLED(t, call(&c.cond, &c.mutex, &until));
+    undo_old_condition(t, &c);
+}
+
+TEST(pthread_cond_destroy_2_2_5, QUICK)
+{
+    struct old_condition c = old_condition();
+    NEED(t, c.signal && c.destroy);
+    c.signal(&c.cond);
+    pthread_mutex_unlock(&c.mutex);
+    need_old_condition(t, &c);
+    CALLED(t, call(&c.cond));
 }
 
 TEST(pthread_cond_clockwait, HANGS)

@@ -44,6 +44,8 @@ static void *find_in(void *handle, const struct row *r)
     void *p = NULL;
     if (base_of(r)->version)
         p = dlvsym(handle, r->linked, base_of(r)->version);
+    if (r->old)
+        return p;
     if (!p)
         p = dlsym(handle, r->linked);
     /* Functions that nothing new can be linked with any more have only this. */

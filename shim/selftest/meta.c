@@ -212,6 +212,14 @@ TEST(realpath, QUICK)
     digest_text(t, real);
 }
 
+/* Has no memory of its own to give. */
+TEST(realpath_2_2_5, QUICK)
+{
+    expect(t, ST_META, "/usr/./bin/..");
+    char *real = CALLED(t, call("/usr/./bin/..", NULL));
+    NEED(t, real == NULL && errno == EINVAL);
+}
+
 TEST(__realpath_chk, QUICK)
 {
     char real[PATH_MAX] = "";

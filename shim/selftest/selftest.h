@@ -59,6 +59,7 @@ struct row {
     int class; /* enum st_class; ST_CLASS_SLOTS for an alias: it is the other row's */
     int rule;
     int alias_of; /* enum st_call_id, or -1 */
+    bool old;     /* of this version and no other */
     const struct test *test;
 };
 

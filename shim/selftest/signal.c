@@ -54,13 +54,18 @@ SIGNAL(__xpg_sigpause, true, "no timeout", SIGUSR1)
 static struct aiocb request;
 static char received[8];
 
+static void set_request(int fd)
+{
+    memset(received, 0, sizeof(received));
+    request = (struct aiocb){
+        .aio_fildes = fd, .aio_buf = received, .aio_nbytes = 4, .aio_lio_opcode = LIO_READ};
+}
+
 static void make_request(struct trial *t)
 {
     int fds[2];
     make_pipe(t, fds);
-    memset(received, 0, sizeof(received));
-    request = (struct aiocb){
-        .aio_fildes = fds[0], .aio_buf = received, .aio_nbytes = 4, .aio_lio_opcode = LIO_READ};
+    set_request(fds[0]);
     write_later(t, fds[1], "abcd");
 }
 
@@ -82,6 +87,35 @@ TEST(lio_listio, HANGS)
     CALLED(t, call(LIO_WAIT, list, 1, NULL));
     digest_text(t, received);
 }
+
+#define LIO_LISTIO_2_4(symbol)                                                                     \
+    TEST(symbol, HANGS)                                                                            \
+    {                                                                                              \
+        struct aiocb *list[] = {&request};                                                         \
+        make_request(t);                                                                           \
+        expect(t, ST_WAIT, "no timeout");                                                          \
+        CALLED(t, call(LIO_WAIT, list, 1, NULL));                                                  \
+        digest_text(t, received);                                                                  \
+    }
+LIO_LISTIO_2_4(lio_listio_2_4)
+LIO_LISTIO_2_4(lio_listio64_2_4)
+
+/* The oldest does not wait, whatever it is told. */
+#define LIO_LISTIO_2_2_5(symbol)                                                                   \
+    TEST(symbol, QUICK)                                                                            \
+    {                                                                                              \
+        struct aiocb *list[] = {&request};                                                         \
+        int fds[2];                                                                                \
+        make_pipe(t, fds);                                                                         \
+        set_request(fds[0]);                                                                       \
+        CALLED(t, call(LIO_WAIT, list, 1, NULL));                                                  \
+        NEED(t, aio_error(&request) == EINPROGRESS);                                               \
+        NEED(t, write(fds[1], "abcd", 4) == 4);                                                    \
+        NEED(t, aio_suspend((const struct aiocb *const *)list, 1, NULL) == 0);                     \
+        digest_text(t, received);                                                                  \
+    }
+LIO_LISTIO_2_2_5(lio_listio_2_2_5)
+LIO_LISTIO_2_2_5(lio_listio64_2_2_5)
 
 /* ---- C11's sleep ------------------------------------------------------------------------------*/
 

@@ -48,6 +48,22 @@ extern char **environ;
 SPAWN(posix_spawn, "/bin/sh")
 SPAWN(posix_spawnp, "sh")
 
+/* They give what is no program to the shell. */
+#define OLD_SPAWN(symbol)                                                                          \
+    TEST(symbol, QUICK)                                                                            \
+    {                                                                                              \
+        pid_t pid = -1;                                                                            \
+        const char *script = make_file(t, "script", "exit 7\n");                                   \
+        char *const argv[] = {(char *)(uintptr_t)script, NULL};                                    \
+        NEED(t, chmod(script, 0700) == 0);                                                         \
+        expect(t, ST_PROCESS, "%s", script);                                                       \
+        int r = CALLED(t, call(&pid, script, NULL, NULL, argv, environ));                          \
+        NEED(t, r == 0);                                                                           \
+        digest_status(t, pid);                                                                     \
+    }
+OLD_SPAWN(posix_spawn_2_2_5)
+OLD_SPAWN(posix_spawnp_2_2_5)
+
 TEST(popen, QUICK)
 {
     expect(t, ST_PROCESS, "exit 7");

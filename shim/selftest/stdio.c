@@ -244,6 +244,16 @@ V(vscanf, char, )
 V(__isoc99_vscanf, char, )
 V(vfscanf, char, f COMMA)
 V(__isoc99_vfscanf, char, f COMMA)
+
+static int list__IO_vfscanf_2_2_5(fn__IO_vfscanf_2_2_5 *call, FILE *f, const char *format, ...)
+{
+    va_list list;
+    int error = -1;
+    va_start(list, format);
+    int r = call(f, format, list, &error);
+    va_end(list);
+    return error == 0 ? r : -100;
+}
 #define LISTED(symbol, ...) list_##symbol(call, f, __VA_ARGS__)
 
 AS(vprintf, stdout, output, LISTED(vprintf, MANY_FORMAT, MANY))
@@ -258,6 +268,7 @@ AS(vscanf, stdin, input, LISTED(vscanf, "%d %s", &number, buf))
 AS(__isoc99_vscanf, stdin, input, LISTED(__isoc99_vscanf, "%d %s", &number, buf))
 WITH(vfscanf, HANGS, input, LISTED(vfscanf, "%d %s", &number, buf))
 WITH(__isoc99_vfscanf, HANGS, input, LISTED(__isoc99_vfscanf, "%d %s", &number, buf))
+WITH(_IO_vfscanf_2_2_5, HANGS, input, LISTED(_IO_vfscanf_2_2_5, "%d %s", &number, buf))
 
 /* ---- messages ---------------------------------------------------------------------------------*/
 

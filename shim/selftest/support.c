@@ -41,6 +41,23 @@ TEST(quick_exit, SUPPORT)
     IN_CHILD_VOID(t, call(STATUS));
 }
 
+/* Ends the child before its exit handlers would, and does nothing in the parent. */
+static void destroy(void *parent)
+{
+    if (getpid() != *(pid_t *)parent)
+        _exit(STATUS + 1);
+}
+
+TEST(quick_exit_2_10, SUPPORT)
+{
+    extern int __cxa_thread_atexit_impl(void (*)(void *), void *, void *);
+    extern void *__dso_handle;
+    static pid_t parent;
+    parent = getpid();
+    NEED(t, __cxa_thread_atexit_impl(destroy, &parent, &__dso_handle) == 0);
+    IN_CHILD_VOID(t, call(STATUS));
+}
+
 /* ---- another program --------------------------------------------------------------------------*/
 
 static char *const shell[] = {(char[]){"sh"}, (char[]){"-c"}, (char[]){"exit $((3 + 4))"}, NULL};
