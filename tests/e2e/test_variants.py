@@ -52,3 +52,15 @@ def test_variant_is_reported_as_its_base(run, variant, tmp_path, name, call):
     assert traced.exit == 0, traced
     finding = traced.only_at(call, "variants.c", call)
     assert 140 <= finding["max_ms"] <= 1000
+
+
+@pytest.mark.parametrize("name", ["__open_2", "__open64_2", "__openat_2", "__openat64_2"])
+def test_last_words_are_the_variants_own(preload, name):
+    """Each ends a program that forgot the mode, and says in what."""
+    arguments = "-100, b'/nonexistent', 64" if "at" in name else "b'/nonexistent', 64"
+    code = f"import ctypes; getattr(ctypes.CDLL(None), {name!r})({arguments})"
+    plain = subprocess.run([harness.PYTHON, "-c", code], env=harness.environment(), check=False,
+                           stderr=subprocess.PIPE, text=True)
+    traced = preload(harness.PYTHON, "-c", code)
+    assert "invalid open" in plain.stderr
+    assert (traced.exit, traced.err) == (plain.returncode, plain.stderr)
