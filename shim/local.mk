@@ -9,6 +9,8 @@ include_HEADERS += shim/stalltrace.h
 
 lib_LTLIBRARIES += libstalltrace.la
 libstalltrace_la_SOURCES = \
+	shim/probe/agent_life.c \
+	shim/probe/agent_thread.c \
 	shim/probe/body_file.c \
 	shim/probe/body_lock.c \
 	shim/probe/body_process.c \
@@ -35,7 +37,10 @@ libstalltrace_la_SOURCES = \
 	shim/probe/candidate.c \
 	shim/probe/capture.c \
 	shim/probe/clock.c \
+	shim/probe/filter.c \
+	shim/probe/fork.c \
 	shim/probe/host.c \
+	shim/probe/host.h \
 	shim/probe/loops.c \
 	shim/probe/musl.c \
 	shim/probe/probe.h \

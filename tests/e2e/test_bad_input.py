@@ -116,6 +116,18 @@ def test_preload_with_an_output_directory_that_cannot_be_made(preload, program, 
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="setpriv is missing")
+def test_preload_without_the_agent(preload, program, tmp_path):
+    """The library alone, copied somewhere: it says what is missing, and the program runs."""
+    if os.path.exists("/usr/local/lib/stalltrace/stalltrace-agent.so"):
+        pytest.skip("stalltrace is installed: its agent is found there")
+    library = shutil.copy(harness.PRELOAD, tmp_path)
+    traced = preload(program("loop_epoll"), "sleep",
+                     env={"LD_PRELOAD": library, "STALLTRACE_QUIET": ""})
+    assert traced.exit == 0, traced
+    assert traced.err.count("\n") == 1 and "stalltrace-agent.so" in traced.err, traced
+    assert str(tmp_path) in traced.err and traced.files() == []
+
+
 def test_output_directory_is_not_writable(tmp_path, program):
     """Not even root writes here without its capabilities."""
     directory = tmp_path / "locked"

@@ -128,3 +128,27 @@ def test_output_is_found_after_chdir(preload, program, tmp_path):
     code = "import os,select,time; os.chdir('/'); e=select.epoll(); e.poll(.001); time.sleep(.1); e.poll(.001)"
     preload(harness.PYTHON, "-c", code, env={"STALLTRACE_OUTPUT": "rel"}, cwd=tmp_path)
     assert harness.Traces(tmp_path / "rel").find("clock_nanosleep")
+
+
+def test_a_relative_preload_is_found_after_chdir(preload):
+    directory, name = os.path.split(os.path.dirname(harness.PRELOAD))
+    code = "import os,select,time; os.chdir('/'); e=select.epoll(); e.poll(.001); time.sleep(.1); e.poll(.001)"
+    traced = preload(harness.PYTHON, "-c", code, cwd=directory,
+                     env={"LD_PRELOAD": f"{name}/{os.path.basename(harness.PRELOAD)}"})
+    assert traced.exit == 0 and traced.err == "", traced
+    traced.find("clock_nanosleep")
+
+
+def test_the_agent_is_no_realtime_thread(preload):
+    """Unwinding must not come before other programs' deadlines."""
+    if subprocess.run(["chrt", "-f", "5", "true"], stderr=subprocess.DEVNULL, check=False).returncode:
+        pytest.skip("chrt -f: not allowed here, or not installed")
+    code = """
+import os, select, time
+loop = select.epoll(); loop.poll(0.001); time.sleep(.1)
+print(sorted(os.sched_getscheduler(int(tid)) for tid in os.listdir("/proc/self/task")), flush=True)
+loop.poll(0.001)
+"""
+    traced = preload("chrt", "-f", "5", harness.PYTHON, "-c", code)
+    assert traced.out.split(b"\n")[0] == b"[0, 1]", traced  # SCHED_OTHER, SCHED_FIFO
+    traced.find("clock_nanosleep")

@@ -1,0 +1,66 @@
+/* Forks: the agent ends before one, and comes back in either process when there is work for it. */
+#include "host.h"
+
+#include <sys/syscall.h>
+
+/* The descriptor that was kept, if it still is what it was. */
+static void drop_kept(void)
+{
+    struct stat st;
+    if (st_shared.kept_fd >= 0 && ST_RAW(SYS_fstat, st_shared.kept_fd, &st, 0, 0) == 0 &&
+        st.st_ino == st_shared.kept_ino && st.st_dev == st_shared.kept_dev)
+        ST_RAW(SYS_close, st_shared.kept_fd, 0, 0, 0);
+    st_shared.kept_fd = -1;
+}
+
+/* The agent is joined, not just paused: a program with one thread stays one across fork, and the
+ * child inherits no lock that the agent held. */
+static void before_fork(void)
+{
+    int error = errno;
+    if (st_is_filtered())
+        return; /* the child inherits the filter, and starts no agent */
+    st_agent_lock();
+    if (st_agent_state() == ST_AGENT_RUNNING) {
+        st_agent_stop_locked(ST_STOP_FORK);
+        atomic_store(&st_agent_wanted, true);
+    }
+    errno = error;
+}
+
+static void after_fork_in_parent(void)
+{
+    if (st_is_filtered())
+        return;
+    st_agent_unlock();
+    st_want_agent();
+}
+
+static void after_fork_in_child(void)
+{
+    int error = errno;
+    if (st_is_filtered()) {
+        st_self = NULL;
+        st_poll_watch = 0;
+        atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
+        return;
+    }
+    st_own_pid = (pid_t)ST_RAW(SYS_getpid, 0, 0, 0, 0);
+    if (st_agent_state() != ST_AGENT_BROKEN)
+        atomic_store(&st_shared.agent_state, ST_AGENT_NONE);
+    atomic_store(&st_agent_wanted, false);
+    st_shared.forked = true;
+    drop_kept();
+    if (st_shared.abi || st_self) { /* an agent has run, or is about to: there may be loops */
+        st_loops_child();
+        st_capture_child();
+    }
+    st_agent_unlock();
+    errno = error;
+}
+
+/* At start-up, not with the first loop: a master without one forks workers that have one. */
+void st_watch_forks(void)
+{
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}

@@ -1,0 +1,61 @@
+/* What the files that run the agent share: its thread (agent_thread.c), when it runs
+ * (agent_life.c), and what happens to it in a fork (fork.c), under a filter (filter.c), at start-up
+ * and exit (host.c). */
+#ifndef STALLTRACE_HOST_H
+#define STALLTRACE_HOST_H
+
+#include "real.h"
+
+/* ---- host.c ---- */
+
+extern pid_t st_own_pid; /* as of start-up or the last fork */
+extern bool st_started;  /* st_start_up has run */
+void st_start_up(int argc, char **argv);
+/* Once a process, before the first agent. 0, or a negative errno. */
+int st_prepare(void);
+
+/* ---- fork.c ---- */
+
+void st_watch_forks(void);
+
+/* ---- agent_life.c ---- */
+
+static inline uint32_t st_agent_state(void)
+{
+    /* acquire: whoever sees the agent running sees it prepared */
+    return atomic_load_explicit(&st_shared.agent_state, memory_order_acquire);
+}
+
+/* Held to start and stop the agent, and through a fork. */
+void st_agent_lock(void);
+bool st_agent_try_lock(void);
+void st_agent_unlock(void);
+/* Ends the agent; the caller has the lock. `why`: see st_agent_stop. */
+void st_agent_stop_locked(uint32_t why);
+
+/* ---- agent_thread.c ---- */
+
+enum { ST_NOT_READY, ST_READY, ST_FAILED }; /* st_shared.ready */
+
+/* glibc's count of threads, which is there for libthread_db: the process exits when it falls to 0,
+ * so the agent must not be counted, or a program whose last thread just ends would never end.
+ * NULL: not there. */
+extern unsigned *st_thread_count;
+
+/* Where the agent's object is, while the working directory is still what the preload's path is
+ * relative to. */
+void st_find_agent(void);
+/* Makes the agent's thread and waits until it is ready. `only_file`: it makes the trace's file,
+ * which is kept, and ends. Returns 0, or a negative errno. */
+int st_create_agent(bool only_file);
+/* Waits until it has ended. It has been told to stop. */
+void st_join_agent(void);
+/* It is still in the loader, which this thread may hold: it is not waited for. */
+void st_abandon_agent(void);
+/* At exit: waits until all is written, but not for ever, since a disk may hang. */
+void st_wait_for_agent_end(void);
+void st_wake_agent(void);
+/* One line on stderr, once, where nothing can be recorded. */
+void st_say_no_trace(void);
+
+#endif
