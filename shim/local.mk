@@ -53,6 +53,7 @@ libstalltrace_la_SOURCES = \
 	shim/probe/support.c \
 	shim/probe/what.c \
 	shim/probe/wrappers.c \
+	shim/nowait.h \
 	shim/pyframes.h \
 	shim/slot.h
 libstalltrace_la_CFLAGS = $(SHIM_CFLAGS)
@@ -89,6 +90,7 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/unwind.c \
 	shim/agent/watch.c \
 	shim/agent/what.c \
+	shim/nowait.h \
 	shim/pyframes.h \
 	shim/slot.h
 stalltrace_agent_la_CFLAGS = $(SHIM_CFLAGS) $(LIBUNWIND_CFLAGS)

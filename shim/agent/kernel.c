@@ -48,6 +48,21 @@ static const char *number(const char *p, uint64_t *v, unsigned base)
     }
 }
 
+bool st_fd_blocks(int fd)
+{
+    char path[64] = "", text[256];
+    struct st_text t = {path, sizeof(path), 0};
+    uint64_t flags = 0;
+    st_text_add(&t, "/proc/self/fdinfo/");
+    st_text_number(&t, (unsigned)fd, 10, 1);
+    if (read_path(path, text, sizeof(text)) <= 0)
+        return true;
+    const char *line = strstr(text, "flags:");
+    if (line)
+        number(line + strlen("flags:"), &flags, 8);
+    return !(flags & O_NONBLOCK);
+}
+
 int st_schedstat(pid_t tid, uint64_t *running, uint64_t *waiting)
 {
     char text[96];

@@ -16,6 +16,9 @@ char st_thread_state(pid_t tid);
 /* Does the thread block this signal? */
 bool st_signal_blocked(pid_t tid, int number);
 
+/* False where the process's descriptor has O_NONBLOCK; true also where that cannot be told. */
+bool st_fd_blocks(int fd);
+
 /* What a sleeping thread sleeps in. */
 struct st_sleep {
     char syscall[32]; /* its name where known, else its number; empty: not in one (a page fault) */

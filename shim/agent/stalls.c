@@ -1,6 +1,7 @@
 /* From a call in progress, or one that has ended and was copied by its thread, to records of the
  * trace. The first occurrences of a stack are written one by one, later ones are counted. */
 #include "agent.h"
+#include "../nowait.h"
 #include "memory.h"
 #include "python.h"
 
@@ -208,6 +209,8 @@ static uint64_t threshold_of(const struct st_call *call, const uint64_t *args, u
     st_what_remote(what, call, args, elapsed_ns);
     if (call->class == ST_FD)
         *class = what->class;
+    if (*class < ST_CLASS_COUNT && t[*class] > 0 && st_told_not_to_wait(call, args, what))
+        return UINT64_MAX;
     return *class < ST_CLASS_COUNT ? t[*class] : UINT64_MAX;
 }
 

@@ -1,6 +1,7 @@
 /* What a call waits for, found out from another thread while the call lasts, and made into words.
  */
 #include "agent.h"
+#include "kernel.h"
 #include "memory.h"
 #include "text.h"
 
@@ -82,6 +83,7 @@ static void set_fd(struct st_what *w, int fd)
     w->bytes[n] = 0;
     w->len = (uint16_t)n;
     w->kind = ST_WHAT_LINK;
+    w->blocking = st_fd_blocks(fd);
     if (!strncmp(w->bytes, "socket:", 7)) {
         w->class = ST_NET;
         set_socket(w, fd);

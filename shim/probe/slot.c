@@ -2,6 +2,8 @@
  * that were at or over their threshold. */
 #include "probe.h"
 
+#include "../nowait.h"
+
 #include <unwind.h>
 
 _Thread_local struct st_slot *st_self __attribute__((tls_model("initial-exec")));
@@ -129,7 +131,8 @@ void ST_COLD st_over(struct st_slot *s, uint32_t seq, uint64_t ticks, unsigned c
         class = what.class;
         strict_class = st_settings.strict & 1u << class;
     }
-    bool over = ticks >= st_threshold_ticks[class];
+    bool over = ticks >= st_threshold_ticks[class] &&
+                (st_threshold_ticks[class] == 0 || !st_told_not_to_wait(c, s->args, &what));
     bool strict = !over && strict_class && st_could_block(c, s->args, &what);
     if ((over || strict)) {
         s->found += ticks;

@@ -176,7 +176,7 @@ static int ask_link(const char *path, struct stat *st)
 #define OLD_GLOB(symbol, type, free_function)                                                      \
     TEST(symbol, QUICK)                                                                            \
     {                                                                                              \
-        type found = {.gl_closedir = (void (*)(void *))closedir,                                   \
+        type found = {.gl_closedir = (void (*)(void *))(void (*)(void))closedir,                   \
                       .gl_readdir = (void *)readdir,                                               \
                       .gl_opendir = (void *(*)(const char *))opendir,                              \
                       .gl_lstat = (void *)ask_link,                                                \

@@ -143,3 +143,39 @@ loop.poll(0.001)
     assert finding["class"] == "sleep", traced.describe()
     if "syscall" not in call:
         assert finding["detail"] == "200 ms", traced.describe()
+
+
+TOLD_NOT_TO_WAIT = {
+    "recv": ("near.setblocking(False); near.recv(1)", "near.recv(1)"),
+    "send": ("near.setblocking(False); near.send(b'x')", "near.send(b'x')"),
+    "recvmsg": ("near.recvmsg(1, 0, socket.MSG_DONTWAIT)", "near.recvmsg(1)"),
+    "read": ("os.set_blocking(pipe[0], False); os.read(pipe[0], 1)", "os.read(pipe[0], 1)"),
+    "poll": ("poll.poll(0)", "poll.poll(1000)"),
+    "epoll_wait": ("other.poll(0)", "other.poll(1)"),
+    "wait4": ("os.wait4(child.pid, os.WNOHANG)", "os.wait4(child.pid, 0)"),
+}
+
+
+@pytest.mark.parametrize("call", TOLD_NOT_TO_WAIT)
+@pytest.mark.parametrize("waits", [False, True], ids=["nonblocking", "blocking"])
+def test_a_call_that_cannot_wait_is_no_stall_however_long_it_took(run, call, waits):
+    """Where the machine does not run a thread, any call is long; the threshold here makes all of
+    them so."""
+    code = f"""
+import os, select, socket, subprocess
+loop = select.epoll(); loop.poll(0.001)
+near, far = socket.socketpair(); pipe = os.pipe()
+far.send(b"x"); os.write(pipe[1], b"x")
+poll = select.poll(); poll.register(near, select.POLLIN)
+other = select.epoll(); other.register(near, select.EPOLLIN)
+child = subprocess.Popen(["true"])
+def stall():
+    {TOLD_NOT_TO_WAIT[call][waits]}
+stall()
+loop.poll(0.001)
+"""
+    traced = run(harness.PYTHON, "-c", code, options=("--threshold", "1ns"))
+    assert traced.exit == 0, traced
+    found = [f["call"] for f in traced.findings
+             if f["kind"] == "call" and "stall" in [x["function"] for x in f["frames"]]]
+    assert (call in found) == waits, traced.describe()
