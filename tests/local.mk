@@ -44,6 +44,7 @@ tests_bench_micro_LDFLAGS = -pthread
 # ---- unit tests: each of them prints libcheck's line, which scripts/check adds up ----
 include tests/unit/python.mk
 include tests/hostile/local.mk
+include tests/strict/local.mk
 
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
@@ -63,6 +64,7 @@ EXTRA_DIST += \
 	tests/programs/asyncio_loop.py \
 	tests/programs/asyncio_silent.py \
 	tests/programs/asyncio_stdin.py \
+	tests/programs/early.c \
 	tests/programs/node_loop.js \
 	tests/programs/soak_server.py \
 	tests/programs/situations/coroutines.py \
@@ -84,6 +86,7 @@ E2E_TESTS = \
 	tests/e2e/test_calls.py \
 	tests/e2e/test_check.py \
 	tests/e2e/test_doctor.py \
+	tests/e2e/test_early.py \
 	tests/e2e/test_endings.py \
 	tests/e2e/test_first_step.py \
 	tests/e2e/test_hazards.py \

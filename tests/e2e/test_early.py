@@ -1,0 +1,61 @@
+"""Loops that begin before the shim's own constructor has run: it starts itself."""
+import shutil
+import subprocess
+
+import pytest
+
+import harness
+
+FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-g", "-O1", "-fno-optimize-sibling-calls"]
+SETTINGS = {"STALLTRACE_THRESHOLD": "80ms"}
+
+
+def compile_early(directory, name, *argv):
+    if not shutil.which("gcc"):
+        pytest.skip("gcc is not installed")
+    subprocess.run(["gcc", *FLAGS, "-I", harness.SOURCE / "shim", "-o", directory / name,
+                    harness.PROGRAMS / "early.c", *argv], check=True)
+    return directory / name
+
+
+def early(directory, where, *flags):
+    """A program that has its loop in a constructor that comes before ours, or before all."""
+    if where == "preinit":
+        return compile_early(directory, "early", "-DEARLY_PREINIT", *flags)
+    library = compile_early(directory, "libearly.so", "-DEARLY_LIBRARY", "-shared", "-fPIC", *flags)
+    return compile_early(directory, "early", "-DEARLY_PROGRAM", "-Wl,--no-as-needed", library,
+                         "-Wl,-rpath,$ORIGIN")
+
+
+def comes_before_us(binary):
+    """The order in which the loader runs the constructors: the library's, then the shim's."""
+    env = harness.environment({"LD_PRELOAD": harness.PRELOAD, "LD_DEBUG": "files",
+                               "STALLTRACE_OUTPUT": "/nonexistent", "STALLTRACE_QUIET": "1"})
+    said = subprocess.run([binary], env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                          text=True, check=False).stderr
+    return -1 < said.find("calling init: " + str(binary.parent / "libearly.so")) < \
+        said.find("calling init: " + harness.PRELOAD)
+
+
+def test_loop_begins_in_a_constructor_before_ours(preload, tmp_path):
+    """It has the settings, its name, and what it waits for from then on is found."""
+    binary = early(tmp_path, "library", "-DEARLY_API")
+    assert comes_before_us(binary)
+    traced = preload(binary, env=SETTINGS)
+    assert (traced.exit, traced.out, traced.err) == (7, b"well\n", "")
+    found = [f for f in traced.findings if f["kind"] == "call"]
+    assert {f["call"] for f in found} == {"nanosleep"}
+    assert sorted(f["max_ms"] // 10 for f in found) == pytest.approx([15, 16], abs=3)
+    callers = {frame["line"] for f in found for frame in f["frames"] if frame["file"]}
+    assert {harness.stall_line("early.c", tag) for tag in ("early", "main")} <= callers
+    loops, = [p["loops"] for p in traced.report()["processes"]]
+    assert [loop["name"] for loop in loops] == ["early"]
+
+
+@pytest.mark.parametrize("where", ["library", "preinit"])
+def test_an_early_wait_does_no_harm(preload, tmp_path, where):
+    """A wait for events before our constructor: main's loop is found all the same."""
+    traced = preload(early(tmp_path, where), env=SETTINGS)
+    assert (traced.exit, traced.out, traced.err) == (7, b"well\n", "")
+    callers = {frame["line"] for f in traced.findings for frame in f["frames"] if frame["file"]}
+    assert harness.stall_line("early.c", "main") in callers
