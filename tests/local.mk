@@ -44,7 +44,6 @@ tests_bench_micro_LDFLAGS = -pthread
 # ---- unit tests: each of them prints libcheck's line, which scripts/check adds up ----
 include tests/unit/python.mk
 include tests/hostile/local.mk
-include tests/strict/local.mk
 
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
