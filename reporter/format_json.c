@@ -109,10 +109,30 @@ static void write_stack(struct json_writer *w, const struct stack_view *view)
         json_key(w, "hint");
         json_string(w, view->hint);
     }
-    if (view->task != NULL) {
+}
+
+static void write_tasks(struct json_writer *w, const struct tasks *tasks)
+{
+    if (tasks->count == 0)
+        return;
+    if (tasks->kept[0].name != NULL) {
         json_key(w, "task");
-        json_string(w, view->task);
+        json_string(w, tasks->kept[0].name);
     }
+    json_key(w, "tasks");
+    json_begin_array(w);
+    for (size_t i = 0; i < tasks->count; i++) {
+        const struct task_count *task = &tasks->kept[i];
+        json_begin_object(w);
+        json_key(w, "name");
+        json_string(w, task->name);
+        json_key(w, "coroutine");
+        json_string(w, task->coroutine);
+        json_key(w, "count");
+        json_uint(w, task->count);
+        json_end_object(w);
+    }
+    json_end_array(w);
 }
 
 static void write_time(struct json_writer *w, const struct time_split *time)
@@ -232,6 +252,7 @@ static void write_finding(struct json_writer *w, const struct model *model,
     json_string(w, finding->loop ? finding->loop->name : "");
     json_end_object(w);
     write_stack(w, finding->view);
+    write_tasks(w, &finding->tasks);
     if (finding->profile != NULL)
         write_profile(w, finding->profile);
     json_key(w, "over_budget");

@@ -103,12 +103,14 @@ static void add_process(const struct text *t, const struct finding *finding)
     }
     sb_addf(t->out, "`%s` (pid %" PRId64 ")", command.len > 0 ? command.data : trace->exe,
             trace->pid);
-    if (finding->view->task != NULL) {
-        sb_add(t->out, ", task ");
-        sb_add_clean(t->out, finding->view->task);
-    }
     sb_add(t->out, "\n");
     sb_free(&command);
+    if (finding->tasks.count > 0) {
+        text_note(t);
+        sb_add(t->out, "in ");
+        tasks_describe(t->out, &finding->tasks);
+        sb_add(t->out, "\n");
+    }
 }
 
 static void add_finding(const struct text *t, const struct finding *finding, size_t number)

@@ -4,6 +4,7 @@
 #define STALLTRACE_ITERATION_H
 
 #include "stackview.h"
+#include "tasks.h"
 
 /* Stacks that differ in nothing but lines and frames that are not the user's. */
 struct sample_group {
@@ -28,6 +29,7 @@ struct profile {
     struct sample_group *groups;
     size_t group_count, group_cap;
     uint64_t samples;
+    struct tasks tasks; /* counted by sample */
     struct blind_spot *spots;
     size_t spot_count, spot_cap;
     bool timed; /* the fields below are known */

@@ -77,6 +77,8 @@ libreporter_la_SOURCES = \
 	reporter/symtab.c \
 	reporter/symtab.h \
 	reporter/tables.c \
+	reporter/tasks.c \
+	reporter/tasks.h \
 	reporter/totals.c \
 	reporter/text.h \
 	reporter/text_iteration.c \

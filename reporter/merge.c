@@ -165,7 +165,6 @@ struct stack_view *stack_view_new(struct symbols *symbols, const struct stack *s
         for (size_t i = 0; i < stack->native_count; i++)
             next_python = add_source(view, symbols, stack, &stack->native[i], next_python);
         add_left_over(view, stack, next_python);
-        view->task = stack->task;
         view->truncated = stack->truncated;
         view->broken = stack->broken;
         view->nameless = hint_for_nameless(exe) != NULL && has_nameless_code(view);

@@ -193,11 +193,14 @@ static struct finding *settle_iteration(struct model *model, const struct trace 
         profile_sample(profile, &(struct sample){.count = 1}, first->view);
     if (stall->breakdown != NULL)
         profile_time(profile, stall->breakdown, stall->elapsed_ns);
+    if (profile->tasks.count == 0)
+        tasks_add(&profile->tasks, stall->task, stall->coroutine, 1);
     const struct sample_group *dominant = profile_dominant(profile);
     const struct stack_view *view = dominant != NULL ? group_view(dominant) : first->view;
     struct finding *finding = find_or_add(model, trace, stall, view);
     account(finding, view, trace, stall, 1, stall->elapsed_ns);
     profile_merge(finding->profile, profile);
+    tasks_merge(&finding->tasks, &profile->tasks);
     profile_free(profile); /* empty it; the map keeps it */
     profile_sort(finding->profile);
     if (finding->profile->group_count > 0)
@@ -252,6 +255,7 @@ static void on_stall(void *ctx, struct trace *trace, const struct stall *stall)
         finding = known->finding;
         is_new = finding->count == 0;
         account(finding, known->view, trace, stall, 1, stall->elapsed_ns);
+        tasks_add(&finding->tasks, stall->task, stall->coroutine, 1);
         finding->strict = finding->strict && stall->strict;
         if (!stall->ended)
             finding->in_progress++;
@@ -272,7 +276,9 @@ static void on_sample(void *ctx, struct trace *trace, const struct stall *stall,
     at.stack_id = sample->stack_id;
     at.stack = sample->stack;
     const struct stack_view *view = seen(model, trace, &at, true)->view;
-    profile_sample(profile_of(model, trace, stall), sample, view);
+    struct profile *profile = profile_of(model, trace, stall);
+    profile_sample(profile, sample, view);
+    tasks_add(&profile->tasks, sample->task, sample->coroutine, sample->count);
 }
 
 static void on_stall_end(void *ctx, struct trace *trace, const struct stall *stall,
@@ -329,6 +335,8 @@ static int by_total(const void *left, const void *right)
 
 void model_sort(struct model *model)
 {
+    for (size_t i = 0; i < model->count; i++)
+        tasks_sort(&model->findings[i]->tasks);
     if (model->count > 0)
         qsort(model->findings, model->count, sizeof(struct finding *), by_total);
 }

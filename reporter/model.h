@@ -27,6 +27,7 @@ struct finding {
     const struct loop *loop;       /* or NULL */
     const struct stack_view *view; /* of an iteration: the stack that most samples have */
     struct profile *profile;       /* of an iteration, else NULL */
+    struct tasks tasks;
 };
 
 /* Time of a loop that a suppression excuses. */

@@ -133,10 +133,8 @@ static bool read_stall_base(struct trace *trace, struct json_object *record, str
     stall->stack_id = get_number(record, "stack");
     stall->stack = map_get(&trace->stacks, stall->stack_id);
     stall->strict = get_bool(record, "strict");
-    const char *task = get_text(record, "task");
-    struct stack *stack = map_get(&trace->stacks, stall->stack_id);
-    if (task != NULL && stack != NULL && stack->task == NULL)
-        stack->task = task; /* of its first occurrence */
+    stall->task = get_text(record, "task");
+    stall->coroutine = get_text(record, "coroutine");
     return stall->kind == STALL_ITERATION || stall->call != NULL;
 }
 
@@ -183,6 +181,8 @@ static bool read_sample(struct trace *trace, struct json_object *record,
             sample.stack_id = get_number(asleep, "stack");
     }
     sample.stack = map_get(&trace->stacks, sample.stack_id);
+    sample.task = get_text(record, "task");
+    sample.coroutine = get_text(record, "coroutine");
     sample.count = member(record, "count") != NULL ? get_number(record, "count") : 1;
     if (sink != NULL && sink->sample != NULL && sample.count > 0 && !stall->ended)
         sink->sample(sink->ctx, trace, stall, &sample);

@@ -37,8 +37,7 @@ struct stack_view {
     size_t count, cap;
     ptrdiff_t culprit; /* index, or -1 where there are no frames */
     ptrdiff_t natural; /* what it would be without --app-dir: the fingerprint's */
-    const char *task;
-    const char *hint; /* what would make a broken stack whole; or NULL */
+    const char *hint;  /* what would make a broken stack whole; or NULL */
     bool truncated;
     bool broken;           /* the outer frames are missing */
     bool nameless;         /* has frames of Node or the JVM that no perf map named */

@@ -37,7 +37,6 @@ struct stack {
     size_t native_count;
     struct python_frame *python;
     size_t python_count;
-    const char *task; /* or NULL */
     bool truncated;
     bool broken; /* the outer frames are missing */
 };
@@ -91,9 +90,10 @@ struct sample {
     uint64_t stack_id;
     const struct stack *stack; /* or NULL */
     uint64_t count;
-    bool asleep;              /* in something that no wrapper saw: */
-    const char *syscall_name; /* or NULL */
-    const char *wait_channel; /* or NULL */
+    bool asleep;                  /* in something that no wrapper saw: */
+    const char *syscall_name;     /* or NULL */
+    const char *wait_channel;     /* or NULL */
+    const char *task, *coroutine; /* or NULL */
 };
 
 enum stall_kind { STALL_CALL, STALL_ITERATION };
@@ -111,6 +111,7 @@ struct stall {
     uint64_t elapsed_ns;
     bool ended;
     bool strict;
+    const char *task, *coroutine;      /* or NULL */
     const struct breakdown *breakdown; /* of an iteration that has ended, in stall_end; or NULL */
 };
 

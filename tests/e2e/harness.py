@@ -92,6 +92,9 @@ class Traces:
             self._report = json.loads(result.stdout)
         return self._report
 
+    def text(self):
+        return command("report", self.dir, timeout=120).stdout
+
     def check(self, *options):
         return command("check", *options, self.dir, timeout=120).returncode
 

@@ -349,12 +349,30 @@ def test_task_is_named(run, loop):
     assert [(r["task"], r["coroutine"]) for r in traced.records("stall")
             if r["call"] == "clock_nanosleep"] == [("customer Zoë", "Shop.serve"),
                                                    ("own", "Shop.serve")]
+    assert traced.find("clock_nanosleep")["tasks"] == [
+        {"name": "customer Zoë", "coroutine": "Shop.serve", "count": 1},
+        {"name": "own", "coroutine": "Shop.serve", "count": 1}]
+    text = traced.text()
+    assert "in task customer Zoë (coroutine Shop.serve), task own (coroutine Shop.serve)\n" in text
 
 
 def test_iteration_has_its_task(run, loop):
     traced = run(PYTHON, situation("coroutines.py"), "compute", loop)
     stall = next(r for r in traced.records("stall") if r["kind"] == "iteration")
     assert (stall["task"], stall["coroutine"]) == ("Task-1", "compute")
+    finding = next(f for f in traced.findings if f["kind"] == "iteration")
+    assert [(t["name"], t["coroutine"]) for t in finding["tasks"]] == [("Task-1", "compute")]
+
+
+def test_numbered_tasks_are_counted_by_their_coroutine(run, loop):
+    """A server has a task a request: a list of numbers would tell nobody anything."""
+    traced = run(PYTHON, situation("tasks.py"), "numbered", loop)
+    assert traced.exit == 0, traced
+    finding = only_at(traced, "clock_nanosleep", "tasks.py", "pay")
+    assert finding["tasks"] == [{"name": None, "coroutine": "Shop.serve", "count": 3}]
+    assert "task" not in finding
+    text = traced.text()
+    assert "in tasks of coroutine Shop.serve 3 times\n" in text
 
 
 def test_callback_has_no_task(run, loop):

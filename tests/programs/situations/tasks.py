@@ -1,6 +1,6 @@
-"""Tasks with names. The first argument: named (each kind of task sleeps), unnamed (a callback of
+"""Tasks with names. The first argument: named (each kind of task sleeps), numbered, unnamed (a callback of
 the loop, which no task runs), turnover DIR (many short tasks, each flushes a file that is called
-what the task is called). The second of the first two: the event loop."""
+what the task is called). The second of the first three: the event loop."""
 import asyncio
 import os
 import sys
@@ -25,6 +25,10 @@ async def named():
     asyncio.get_running_loop().set_task_factory(
         lambda loop, coroutine, **options: OwnTask(coroutine, loop=loop, **options))
     await asyncio.create_task(Shop().serve(), name="own")
+
+
+async def numbered():
+    await asyncio.gather(*(Shop().serve() for _ in range(3)))
 
 
 async def unnamed():
