@@ -81,6 +81,19 @@ static void save_arguments(int argc, char **argv)
     st_shared.argv_len = (uint32_t)n;
 }
 
+/* What the kernel put on the stack: the number of arguments, the arguments, NULL, the environment.
+ */
+static char **first_arguments(int *argc)
+{
+    void *const *end = st_resolve("__libc_stack_end", NULL);
+    const long *frame = end ? *end : NULL;
+    char **argv = (char **)(uintptr_t)(frame + 1);
+    if (!frame || frame[0] < 1 || argv[frame[0]])
+        return NULL;
+    *argc = (int)frame[0];
+    return argv;
+}
+
 /* glibc hands constructors what it hands to main. */
 __attribute__((constructor)) void st_start_up(int argc, char **argv)
 {
@@ -88,11 +101,17 @@ __attribute__((constructor)) void st_start_up(int argc, char **argv)
     if (st_started)
         return; /* another object's constructor called us before */
     st_started = true;
+    if (!argv)
+        argv = first_arguments(&argc);
+    char **before = environ; /* NULL before libc's own constructor */
+    if (!environ && argv)
+        environ = argv + argc + 1;
     st_own_pid = (pid_t)ST_RAW(SYS_getpid, 0, 0, 0, 0);
     st_shared.kept_fd = -1;
     save_arguments(argc, argv);
     st_clock_init();
     st_settings_read();
+    environ = before;
     st_loops_init();
     st_capture_init();
     st_find_agent();

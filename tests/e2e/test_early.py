@@ -37,19 +37,21 @@ def comes_before_us(binary):
         said.find("calling init: " + harness.PRELOAD)
 
 
-def test_loop_begins_in_a_constructor_before_ours(preload, tmp_path):
+@pytest.mark.parametrize("where", ["library", "preinit"])
+def test_loop_begins_before_us(preload, tmp_path, where):
     """It has the settings, its name, and what it waits for from then on is found."""
-    binary = early(tmp_path, "library", "-DEARLY_API")
-    assert comes_before_us(binary)
-    traced = preload(binary, env=SETTINGS)
+    binary = early(tmp_path, where, "-DEARLY_API")
+    assert where == "preinit" or comes_before_us(binary)
+    traced = preload(binary, "an argument", env=SETTINGS)
     assert (traced.exit, traced.out, traced.err) == (7, b"well\n", "")
     found = [f for f in traced.findings if f["kind"] == "call"]
     assert {f["call"] for f in found} == {"nanosleep"}
     assert sorted(f["max_ms"] // 10 for f in found) == pytest.approx([15, 16], abs=3)
     callers = {frame["line"] for f in found for frame in f["frames"] if frame["file"]}
     assert {harness.stall_line("early.c", tag) for tag in ("early", "main")} <= callers
-    loops, = [p["loops"] for p in traced.report()["processes"]]
-    assert [loop["name"] for loop in loops] == ["early"]
+    process, = traced.report()["processes"]
+    assert process["argv"] == [str(binary), "an argument"]
+    assert [loop["name"] for loop in process["loops"]] == ["early"]
 
 
 @pytest.mark.parametrize("where", ["library", "preinit"])
