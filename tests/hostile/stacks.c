@@ -152,7 +152,8 @@ static void signal_stack(void)
 
 static void least_signal_stack(void)
 {
-    signal_stack_of((size_t)sysconf(_SC_MINSIGSTKSZ) + 1024);
+    /* Room for the registers twice: the loader saves them, too, when it binds a function's symbol. */
+    signal_stack_of(2 * (size_t)sysconf(_SC_MINSIGSTKSZ));
 }
 
 /* The smallest stacks that a thread may have; one in four of the threads stalls. */
