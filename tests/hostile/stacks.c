@@ -152,7 +152,8 @@ static void signal_stack(void)
 
 static void least_signal_stack(void)
 {
-    /* Room for the registers twice: the loader saves them, too, when it binds a function's symbol. */
+    /* Room for the registers twice: the loader saves them, too, when it binds a function's symbol.
+     */
     signal_stack_of(2 * (size_t)sysconf(_SC_MINSIGSTKSZ));
 }
 
