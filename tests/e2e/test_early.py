@@ -30,7 +30,7 @@ def early(directory, where, *flags):
 def comes_before_us(binary):
     """The order in which the loader runs the constructors: the library's, then the shim's."""
     env = harness.environment({"LD_PRELOAD": harness.PRELOAD, "LD_DEBUG": "files",
-                               "STALLTRACE_OUTPUT": "/nonexistent", "STALLTRACE_QUIET": "1"})
+                               "STALLTRACE_OUTPUT": "/dev/null/none", "STALLTRACE_QUIET": "1"})
     said = subprocess.run([binary], env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
                           text=True, check=False).stderr
     return -1 < said.find("calling init: " + str(binary.parent / "libearly.so")) < \
