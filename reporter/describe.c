@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "describe.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -27,6 +28,51 @@ void describe_count(struct strbuf *out, uint64_t count, const char *noun)
     sb_addf(out, "%" PRIu64 " %s%s", count, noun, count == 1 ? "" : "s");
 }
 
+/* The `<` at `at` begins the arguments of a template or a generic: it follows a name, which is not
+ * `operator`. */
+static bool opens_arguments(const char *name, const char *at)
+{
+    static const char word[] = "operator";
+    const size_t len = sizeof(word) - 1;
+    if (at == name || (!isalnum((unsigned char)at[-1]) && at[-1] != '_' && at[-1] != ':'))
+        return false;
+    return (size_t)(at - name) < len || memcmp(at - len, word, len) != 0;
+}
+
+/* The `>` that belongs to the `<` at `at`; NULL where there is none. */
+static const char *closing(const char *at)
+{
+    size_t depth = 0;
+    for (; *at != '\0'; at++) {
+        if (*at == '<')
+            depth++;
+        else if (*at == '>' && at[-1] != '-' && --depth == 0)
+            return at;
+    }
+    return NULL;
+}
+
+void describe_function(struct strbuf *out, const char *name)
+{
+    enum { LONG = 60 };
+    if (strlen(name) <= LONG) {
+        sb_add_clean(out, name);
+        return;
+    }
+    struct strbuf brief = {0};
+    for (const char *at = name; *at != '\0'; at++) {
+        const char *end = *at == '<' && opens_arguments(name, at) ? closing(at) : NULL;
+        if (end != NULL) {
+            sb_add(&brief, "<…>");
+            at = end;
+        } else {
+            sb_addn(&brief, at, 1);
+        }
+    }
+    sb_add_clean(out, brief.data);
+    sb_free(&brief);
+}
+
 /* What the culprit called, where it was not the blocking function itself: `socket.getaddrinfo`. */
 static void describe_via(struct strbuf *out, const struct stack_view *view)
 {
@@ -46,7 +92,7 @@ static void describe_via(struct strbuf *out, const struct stack_view *view)
         }
         sb_free(&module);
     }
-    sb_add_clean(out, via->function);
+    describe_function(out, via->function);
     sb_add(out, " → ");
 }
 
@@ -95,10 +141,10 @@ void describe_frame(struct strbuf *out, const struct frame *frame)
             sb_addf(out, ":%d", frame->line);
         if (frame->function != NULL) {
             sb_add(out, " in ");
-            sb_add_clean(out, frame->function);
+            describe_function(out, frame->function);
         }
     } else if (frame->function != NULL) {
-        sb_add_clean(out, frame->function);
+        describe_function(out, frame->function);
         if (frame->module != NULL) {
             sb_add(out, " in ");
             sb_add_clean(out, frame->module);

@@ -20,6 +20,8 @@ void describe_cause(struct strbuf *out, const char *call, const char *detail,
                     const struct stack_view *view);
 /* `120 small blocking calls`, `a long iteration`: what kept the loop. */
 void describe_iteration(struct strbuf *out, const struct profile *profile);
+/* A function's name; a long one without the arguments of templates: `boost::f<…>::g`. */
+void describe_function(struct strbuf *out, const char *name);
 /* `/srv/app.py:4 in blocker`, `redis-server+0x4f21`. */
 void describe_frame(struct strbuf *out, const struct frame *frame);
 /* A number with its noun: `1 finding`, `3 findings`. */

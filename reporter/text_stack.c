@@ -1,5 +1,6 @@
 /* A stack in the text report: one line a frame, the frames of libc, interpreters and standard
  * libraries folded. */
+#include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -17,8 +18,40 @@ static bool is_foldable(const struct text *t, const struct stack_view *view, siz
         return false;
     if (at == view->culprit - 1 && frame->origin != ORIGIN_RUNTIME)
         return false;
+    /* How a runtime came to call the culprit: 40 frames of tokio's, each with its generics. */
+    if (frame->origin == ORIGIN_THIRD_PARTY && frame->lang == LANG_NATIVE && at > view->culprit)
+        return true;
     return frame->origin == ORIGIN_LIBC || frame->origin == ORIGIN_RUNTIME ||
            frame->origin == ORIGIN_STDLIB;
+}
+
+/* The crate or the library of headers: `tokio` of `…/tokio-1.24.2/src/lib.rs`, `boost` of
+ * `/usr/include/boost/…`, and else of `boost::asio::…`. NULL: not known. */
+static const char *linked_in_owner(const struct frame *frame)
+{
+    static const char include[] = "/usr/include/";
+    const char *file = frame->file;
+    if (file != NULL && starts_with(file, include) && strchr(file + strlen(include), '/') != NULL)
+        return intern_n(file + strlen(include), strcspn(file + strlen(include), "/"));
+    const char *end = file != NULL && ends_with(file, ".rs") ? strstr(file, "/src/") : NULL;
+    /* The registry of cargo's is called src, too. */
+    for (const char *next; end != NULL && (next = strstr(end + 1, "/src/")) != NULL;)
+        end = next;
+    if (end != NULL) {
+        const char *crate = end;
+        while (crate > file && crate[-1] != '/')
+            crate--;
+        size_t len = (size_t)(end - crate);
+        for (size_t i = 1; i + 1 < len; i++) {
+            if (crate[i] == '-' && isdigit((unsigned char)crate[i + 1]))
+                len = i;
+        }
+        return intern_n(crate, len);
+    }
+    const char *function = frame->function != NULL ? frame->function : "";
+    function += strspn(function, "<&*");
+    size_t len = strcspn(function, ":< ");
+    return len > 0 && starts_with(function + len, "::") ? intern_n(function, len) : NULL;
 }
 
 /* What a folded frame belongs to: `libc.so.6`, `python3.11`, or `asyncio` of the standard library.
@@ -31,6 +64,10 @@ static const char *owner_of(const struct frame *frame)
         return "Rust's standard library";
     if (frame->module != NULL && file != NULL && starts_with(file, "/usr/include/c++/"))
         return "C++ headers";
+    if (frame->module != NULL && frame->origin == ORIGIN_THIRD_PARTY) {
+        const char *owner = linked_in_owner(frame);
+        return owner != NULL ? owner : frame->module;
+    }
     if (frame->module != NULL)
         return frame->module;
     if (file == NULL)
@@ -94,11 +131,22 @@ static const char *shown_file(const struct text *t, const char *file)
     return library != NULL && !t->full ? library + 1 : file;
 }
 
+/* Of UTF-8. */
+static int columns(const char *text)
+{
+    int count = 0;
+    for (; *text != '\0'; text++)
+        count += (*text & 0xc0) != 0x80;
+    return count;
+}
+
 static void add_frame(const struct text *t, const struct frame *frame, bool is_culprit, int width)
 {
     struct strbuf name = {0};
-    if (frame->function != NULL)
+    if (frame->function != NULL && t->full)
         sb_add_clean(&name, frame->function);
+    else if (frame->function != NULL)
+        describe_function(&name, frame->function);
     else if (frame->module != NULL)
         sb_addf(&name, "+0x%" PRIx64, frame->vaddr);
     else
@@ -106,7 +154,10 @@ static void add_frame(const struct text *t, const struct frame *frame, bool is_c
     if (!t->full)
         cut_name(&name);
     sb_addf(t->out, "     %s%s ", is_culprit ? t->palette->error : "", is_culprit ? ">" : " ");
-    sb_addf(t->out, "%-*s%s  ", width, name.data, is_culprit ? t->palette->reset : "");
+    sb_add(t->out, name.data);
+    for (int column = columns(name.data); column < width; column++)
+        sb_add(t->out, " ");
+    sb_addf(t->out, "%s  ", is_culprit ? t->palette->reset : "");
     sb_free(&name);
     /* Nobody has the sources of libc and interpreters at their (relative) paths. */
     bool foreign = frame->module != NULL && frame->file != NULL && frame->file[0] != '/';

@@ -83,6 +83,30 @@ START_TEST(function_names_are_readable_and_stable)
 }
 END_TEST
 
+START_TEST(long_names_lose_their_generics)
+{
+    static const char *const cases[][2] = {
+        {"f<int>", "f<int>"},
+        {"boost::asio::ip::basic_resolver<boost::asio::ip::tcp, boost::any_executor<x<0> > >::go",
+         "boost::asio::ip::basic_resolver<…>::go"},
+        {"<core::future::from_generator::GenFuture<app::Shop> as core::future::Future>::poll",
+         "<core::future::from_generator::GenFuture<…> as core::future::Future>::poll"},
+        {"std::basic_ostream<char, std::char_traits<char> >& std::operator<< <std::char_traits>",
+         "std::basic_ostream<…>& std::operator<< <std::char_traits>"},
+        {"a_name_that_goes_on_and_on_and_on_and_on_and_on::f<g(int)->h>::operator->",
+         "a_name_that_goes_on_and_on_and_on_and_on_and_on::f<…>::operator->"},
+        {"a_name_that_goes_on_and_on_and_on_and_on_and_on_and_on_and::f<int",
+         "a_name_that_goes_on_and_on_and_on_and_on_and_on_and_on_and::f<int"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct strbuf out = {0};
+        describe_function(&out, cases[i][0]);
+        ck_assert_str_eq(out.data, cases[i][1]);
+        sb_free(&out);
+    }
+}
+END_TEST
+
 START_TEST(hints_are_near_or_absent)
 {
     const char *const names[] = {"run", "report", "check", "doctor", NULL};
@@ -138,6 +162,7 @@ int main(void)
     tcase_add_test(tcase, json_nests);
     tcase_add_test(tcase, durations_are_short);
     tcase_add_test(tcase, function_names_are_readable_and_stable);
+    tcase_add_test(tcase, long_names_lose_their_generics);
     tcase_add_test(tcase, hints_are_near_or_absent);
     tcase_add_test(tcase, terminals_get_no_control_characters);
     tcase_add_test(tcase, without_utf8_text_is_ascii);
