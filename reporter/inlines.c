@@ -21,6 +21,7 @@ struct unit {
     size_t count, cap;
     Dwarf_Files *files; /* for DW_AT_call_file; NULL where there are none */
     size_t file_count;
+    const char *directory; /* where it was compiled, absolute; or NULL */
 };
 
 static void index_function(struct unit *unit, Dwarf_Die *die)
@@ -82,7 +83,22 @@ static struct unit *unit_of(struct inlines *inlines, Dwarf_Die *die)
         qsort(unit->pieces, unit->count, sizeof(unit->pieces[0]), by_low);
     if (dwarf_getsrcfiles(die, &unit->files, &unit->file_count) != 0)
         unit->files = NULL;
+    Dwarf_Attribute attr;
+    const char *directory = dwarf_formstring(dwarf_attr(die, DW_AT_comp_dir, &attr));
+    unit->directory = directory != NULL && directory[0] == '/' ? directory : NULL;
     return unit;
+}
+
+/* libdw puts the directory of the compilation before the names of DWARF 5 only. cargo compiles each
+ * crate in its own directory, so without that all have the same src/lib.rs. */
+static const char *full_name(const struct unit *unit, const char *name)
+{
+    if (name == NULL || name[0] == '/' || name[0] == '<' || unit->directory == NULL)
+        return name == NULL ? NULL : intern(name);
+    char *full = mem_printf("%s/%s", unit->directory, name);
+    const char *result = intern(full);
+    free(full);
+    return result;
 }
 
 static const struct piece *find_piece(const struct unit *unit, Dwarf_Addr address)
@@ -124,8 +140,7 @@ static const char *call_file(Dwarf_Die *die, const struct unit *unit)
     size_t index = (size_t)number_of(die, DW_AT_call_file);
     if (unit->files == NULL || index >= unit->file_count)
         return NULL;
-    const char *name = dwarf_filesrc(unit->files, index, NULL, NULL);
-    return name == NULL ? NULL : intern(name);
+    return full_name(unit, dwarf_filesrc(unit->files, index, NULL, NULL));
 }
 
 /* The compile unit that holds the address. libdw finds it by .debug_aranges, which clang and rustc
@@ -141,14 +156,14 @@ static Dwarf_Die *unit_at(Dwfl_Module *mod, Dwarf_Addr address, Dwarf_Addr *bias
     return NULL;
 }
 
-static struct position line_at(Dwarf_Die *unit, Dwarf_Addr address)
+static struct position line_at(const struct unit *unit, Dwarf_Die *die, Dwarf_Addr address)
 {
     struct position position = {0};
     int line = 0;
-    Dwarf_Line *source = dwarf_getsrc_die(unit, address);
+    Dwarf_Line *source = dwarf_getsrc_die(die, address);
     const char *file = source == NULL ? NULL : dwarf_linesrc(source, NULL, NULL);
     if (file != NULL && dwarf_lineno(source, &line) == 0) {
-        position.file = intern(file);
+        position.file = full_name(unit, file);
         position.line = line;
     }
     return position;
@@ -200,7 +215,7 @@ struct positions *inlines_find(struct inlines *inlines, Dwfl_Module *mod, Dwarf_
     Dwarf_Die scopes[MOST_INLINED];
     size_t count = find_scopes(&piece->function, address - bias, scopes);
     struct positions *found = mem_calloc(1, sizeof(*found) + count * sizeof(found->at[0]));
-    struct position next = line_at(unit_die, address - bias);
+    struct position next = line_at(unit, unit_die, address - bias);
     for (size_t i = count; i-- > 0;) {
         next.function = name_of(&scopes[i]);
         found->at[found->count++] = next;

@@ -128,7 +128,7 @@ static enum frame_origin linked_in_origin(const struct frame *frame)
                                            "core::",
                                            "alloc::",
                                            "__gnu_cxx::",
-                                           "__rust_begin_short_backtrace",
+                                           "__rust_", /* __rust_try, __rust_alloc, … */
                                            "rust_begin_unwind"};
     static const char *const crates[] = {
         "tokio::", "mio::", "futures_util::", "futures_core::", "boost::"};

@@ -71,6 +71,7 @@ START_TEST(linked_in_code_is_not_the_users)
         {"x", "library/std/src/sys/thread/unix.rs", ORIGIN_STDLIB},
         {"x", "/usr/src/rustc-1.63.0/library/core/src/a.rs", ORIGIN_STDLIB},
         {"std::sync::mutex::Mutex<T>::lock", NULL, ORIGIN_STDLIB},
+        {"__rust_try", NULL, ORIGIN_STDLIB},
         {"<core::iter::Map<I,F> as core::iter::Iterator>::fold", NULL, ORIGIN_STDLIB},
         {"<app::Server as core::future::Future>::poll", NULL, ORIGIN_USER},
         {"tokio::runtime::park::park", NULL, ORIGIN_THIRD_PARTY},
