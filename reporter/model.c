@@ -53,15 +53,24 @@ void model_add_trace(struct model *model, struct trace *trace)
     model->traces[model->trace_count++] = trace;
 }
 
+static const char *thread_name(const struct stall *stall)
+{
+    return stall->loop != NULL ? stall->loop->name : NULL;
+}
+
 static uint64_t stack_key(const struct model *model, const struct trace *trace,
                           const struct stall *stall)
 {
     /* The strings are pooled, so that their addresses identify them. */
     const struct {
         const struct trace *trace;
-        const char *call, *detail;
+        const char *call, *detail, *thread;
         uint64_t stack, kind;
-    } parts = {trace, stall->call, model->by_detail ? stall->detail : NULL, stall->stack_id,
+    } parts = {trace,
+               stall->call,
+               model->by_detail ? stall->detail : NULL,
+               thread_name(stall),
+               stall->stack_id,
                (uint64_t)stall->kind};
     return hash_bytes(HASH_SEED, &parts, sizeof(parts));
 }
@@ -75,6 +84,7 @@ static const char *suppressed_by(const struct model *model, const struct trace *
                                           .class_name = stall->class_name,
                                           .detail = stall->detail,
                                           .exe = trace->exe,
+                                          .thread = thread_name(stall),
                                           .view = view};
     return rules_match(model->rules, &subject);
 }

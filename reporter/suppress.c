@@ -1,5 +1,6 @@
-/* Suppression rules. A line is one rule: `kind:pattern`, several separated by blanks must all hold;
- * patterns are shell globs, in double quotes where they contain blanks; `#` begins a comment. */
+/* Suppression rules. A line is one rule: `kind:pattern`, several separated by blanks must all hold,
+ * one with `!` before it must not; patterns are shell globs, in double quotes where they contain
+ * blanks; `#` begins a comment. */
 #define _GNU_SOURCE
 #include "suppress.h"
 
@@ -9,15 +10,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum subject_kind { BY_CALL, BY_CLASS, BY_DETAIL, BY_PROCESS, BY_FRAME, BY_MODULE, BY_FILE };
+enum subject_kind {
+    BY_CALL,
+    BY_CLASS,
+    BY_DETAIL,
+    BY_PROCESS,
+    BY_THREAD,
+    BY_CALLER,
+    BY_FRAME,
+    BY_MODULE,
+    BY_FILE
+};
 
 static const char *const kind_names[] = {
-    [BY_CALL] = "call",   [BY_CLASS] = "class",   [BY_DETAIL] = "detail", [BY_PROCESS] = "process",
-    [BY_FRAME] = "frame", [BY_MODULE] = "module", [BY_FILE] = "file",
+    [BY_CALL] = "call",       [BY_CLASS] = "class",   [BY_DETAIL] = "detail",
+    [BY_PROCESS] = "process", [BY_THREAD] = "thread", [BY_CALLER] = "caller",
+    [BY_FRAME] = "frame",     [BY_MODULE] = "module", [BY_FILE] = "file",
 };
 
 struct condition {
     enum subject_kind kind;
+    bool negated;
     char *pattern;
 };
 
@@ -70,10 +83,12 @@ static bool find_kind(const char *name, size_t len, enum subject_kind *kind)
 static int parse_condition(const char **text, struct condition *condition, char **message)
 {
     const char *word = *text;
+    condition->negated = *word == '!';
+    word += condition->negated;
     size_t kind_len = strcspn(word, ": \t");
     if (word[kind_len] != ':' || !find_kind(word, kind_len, &condition->kind)) {
         *message = mem_printf("'%.*s' is not kind:pattern; the kinds are call, class, detail, "
-                              "process, frame, module, file",
+                              "process, thread, caller, frame, module, file",
                               (int)strcspn(word, " \t"), word);
         return -EINVAL;
     }
@@ -183,21 +198,27 @@ static bool any_frame(const struct condition *condition, const struct stack_view
 {
     for (size_t i = 0; i < view->count; i++) {
         const struct frame *frame = &view->frames[i];
-        bool matches = false;
+        bool found = false;
         if (condition->kind == BY_FRAME)
-            matches = glob(condition->pattern, frame->function);
+            found = glob(condition->pattern, frame->function);
         else if (condition->kind == BY_FILE)
-            matches = glob(condition->pattern, frame->file);
+            found = glob(condition->pattern, frame->file);
         else
-            matches = glob(condition->pattern, frame->module) ||
-                      glob(condition->pattern, frame->module_path);
-        if (matches)
+            found = glob(condition->pattern, frame->module) ||
+                    glob(condition->pattern, frame->module_path);
+        if (found)
             return true;
     }
     return false;
 }
 
-static bool holds(const struct condition *condition, const struct suppression_subject *subject)
+/* What called the blocking function; an iteration has none. */
+static const char *caller(const struct stack_view *view)
+{
+    return view->begins_with_call && view->count > 1 ? view->frames[1].function : NULL;
+}
+
+static bool matches(const struct condition *condition, const struct suppression_subject *subject)
 {
     switch (condition->kind) {
     case BY_CALL:
@@ -209,12 +230,21 @@ static bool holds(const struct condition *condition, const struct suppression_su
     case BY_PROCESS:
         return glob(condition->pattern, subject->exe) ||
                (subject->exe != NULL && glob(condition->pattern, base_name(subject->exe)));
+    case BY_THREAD:
+        return glob(condition->pattern, subject->thread);
+    case BY_CALLER:
+        return glob(condition->pattern, caller(subject->view));
     case BY_FRAME:
     case BY_MODULE:
     case BY_FILE:
         break;
     }
     return any_frame(condition, subject->view);
+}
+
+static bool holds(const struct condition *condition, const struct suppression_subject *subject)
+{
+    return matches(condition, subject) != condition->negated;
 }
 
 const char *rules_match(const struct rules *rules, const struct suppression_subject *subject)

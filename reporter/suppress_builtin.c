@@ -22,18 +22,38 @@ static const char *const builtin[] = {
     "frame:tokio::runtime::park::CachedParkThread::park_timeout",
     "frame:tokio::park::thread::Inner::park",
     "frame:tokio::park::thread::Inner::park_timeout",
+    /* In a program without symbols such a wait looks like any other for a lock, so all are let go.
+     */
+    "class:lock thread:tokio-r* !frame:*::*",
+    /* A worker that has ended is a thread of the pool again, and waits there for something to do:
+     * nothing that could be a future is being run. */
+    "class:lock frame:tokio::runtime::blocking::pool::Inner::run "
+    "!frame:tokio::runtime::blocking::pool::Task::run !frame:tokio::runtime::task::*",
     /* A runtime that is dropped waits for its blocking pool. */
     "frame:tokio::runtime::blocking::shutdown::Receiver::wait",
 
+    /* Of the threads that run one io_context of Asio's, one waits for events and the others for it.
+     */
+    "class:lock caller:*asio::detail::posix_event::*",
+    "class:lock caller:*asio::detail::conditionally_enabled_event::*",
+    "class:lock caller:*asio::detail::scheduler::run",
+    "class:lock caller:*asio::detail::scheduler::do_run_one",
+
+    /* A worker of Node's is there to be blocked: what computes or waits is moved into one so that
+     * the main loop need not. */
+    "frame:node::worker::Worker::Run",
     /* Node ends: V8's workers and the platform are joined, after the last callback has run. */
     "frame:node::WorkerThreadsTaskRunner::Shutdown",
     "frame:node::NodePlatform::Shutdown",
     "frame:node::TearDownOncePerProcess",
     "frame:node::DisposePlatform",
     "frame:v8::internal::Isolate::Deinit",
-    /* The loop has run dry, and Node sees whether its workers still have something for it. */
-    "frame:node::NodePlatform::DrainTasks frame:*::BlockingDrain",
+    /* The loop has run dry, and Node sees whether its workers still have something for it. Of what
+     * the workers hand over, nothing waits by libuv's function. */
+    "call:pthread_cond_wait caller:uv_cond_wait frame:node::NodePlatform::DrainTasks",
 
+    /* libuv makes its thread pool when it is first needed, and waits until the threads run. */
+    "call:sem_wait caller:uv_sem_wait frame:uv_once",
     /* libuv joins its thread pool in a destructor, after exit() was called. */
     "call:pthread_join frame:uv__threadpool_cleanup",
     "call:pthread_join frame:uv_library_shutdown",

@@ -109,8 +109,9 @@ START_TEST(rules_are_kind_and_pattern)
                                        "detail:\"300 ms\"",
                                        "frame:a::b#c",
                                        "\tfile:*/x.py\r"};
-    static const char *const bad[] = {"fsync",      "cal:fsync",     "call:",      "call:a fsync",
-                                      "detail:\"x", "call:fsync :x", "call: fsync"};
+    static const char *const bad[] = {
+        "fsync",         "cal:fsync",   "call:", "call:a fsync", "detail:\"x",
+        "call:fsync :x", "call: fsync", "!",     "!!call:read"};
     for (size_t i = 0; i < COUNT_OF(good); i++)
         ck_assert_ptr_null(complaint_about(good[i]));
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
@@ -136,11 +137,12 @@ START_TEST(all_conditions_of_a_rule_must_hold)
     struct frame frames[] = {
         {.function = "read", .module = "libc.so.6", .module_path = "/l/libc.so.6"},
         {.function = "load", .file = "/srv/app.py", .lang = LANG_PYTHON}};
-    struct stack_view view = {.frames = frames, .count = 2};
+    struct stack_view view = {.frames = frames, .count = 2, .begins_with_call = true};
     struct suppression_subject subject = {.call = "read",
                                           .class_name = "file",
                                           .detail = "tcp 127.0.0.1:80",
                                           .exe = "/usr/bin/python3.11",
+                                          .thread = "worker 1",
                                           .view = &view};
     static const char *const yes[] = {"call:read",
                                       "call:r*",
@@ -153,15 +155,24 @@ START_TEST(all_conditions_of_a_rule_must_hold)
                                       "module:libc.so*",
                                       "module:/l/*",
                                       "file:*.py",
+                                      "thread:worker*",
+                                      "caller:load",
+                                      "!frame:app",
+                                      "call:read !call:write !detail:\"udp *\"",
                                       "call:read frame:load"};
     static const char *const no[] = {"call:rea",    "detail:80",         "frame:app",
-                                     "file:app.py", "call:read frame:x", "process:node"};
+                                     "file:app.py", "call:read frame:x", "process:node",
+                                     "thread:work", "caller:read",       "!frame:load",
+                                     "!call:*",     "call:x !call:y"};
     for (size_t i = 0; i < COUNT_OF(yes); i++)
         ck_assert_msg(covers(yes[i], &subject), "%s", yes[i]);
     for (size_t i = 0; i < COUNT_OF(no); i++)
         ck_assert_msg(!covers(no[i], &subject), "%s", no[i]);
     subject.detail = NULL;
     ck_assert(!covers("detail:*", &subject));
+    ck_assert(covers("!detail:*", &subject));
+    view.begins_with_call = false; /* an iteration: nobody called anything */
+    ck_assert(!covers("caller:*", &subject));
 }
 END_TEST
 
@@ -201,6 +212,48 @@ START_TEST(a_parked_tokio_worker_is_suppressed)
     view.frames[1].function = "app::handler";
     ck_assert_ptr_null(rules_match(rules, &subject));
     rules_free(rules);
+}
+END_TEST
+
+START_TEST(what_a_worker_runs_is_not_suppressed)
+{
+    static const struct {
+        const char *functions[4]; /* below the futex, innermost first */
+        const char *thread;
+        bool suppressed;
+    } cases[] = {
+        {{"tokio::runtime::blocking::pool::Inner::run"}, "tokio-runtime-w", true},
+        {{"app::f", "tokio::runtime::blocking::pool::Task::run",
+          "tokio::runtime::blocking::pool::Inner::run"},
+         "tokio-runtime-w",
+         false},
+        {{"app::f", "tokio::runtime::task::harness::Harness<T,S>::poll",
+          "tokio::runtime::blocking::pool::Inner::run"},
+         "tokio-runtime-w",
+         false},
+        {{NULL}, "tokio-runtime-w", true},
+        {{NULL}, "app", false},
+        {{"app::f"}, "tokio-runtime-w", false},
+        {{"boost::asio::detail::scheduler::do_run_one", "boost::asio::detail::scheduler::run"},
+         "app",
+         true},
+        {{"Shop::wait", "boost::asio::detail::scheduler::do_run_one"}, "app", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct frame frames[5] = {{.function = "futex"}};
+        for (size_t j = 0; j < 4; j++)
+            frames[j + 1].function = cases[i].functions[j];
+        struct stack_view view = {.frames = frames, .count = 5, .begins_with_call = true};
+        struct suppression_subject subject = {.call = "futex",
+                                              .class_name = "lock",
+                                              .exe = "/srv/app",
+                                              .thread = cases[i].thread,
+                                              .view = &view};
+        struct rules *rules = rules_new();
+        rules_add_builtin(rules);
+        ck_assert_msg((rules_match(rules, &subject) != NULL) == cases[i].suppressed, "%zu", i);
+        rules_free(rules);
+    }
 }
 END_TEST
 
@@ -271,6 +324,7 @@ int main(void)
     tcase_add_test(tcase, all_conditions_of_a_rule_must_hold);
     tcase_add_test(tcase, bad_rules_are_named_with_file_and_line);
     tcase_add_test(tcase, a_parked_tokio_worker_is_suppressed);
+    tcase_add_test(tcase, what_a_worker_runs_is_not_suppressed);
     tcase_add_test(tcase, node_that_ends_is_suppressed);
     tcase_add_test(tcase, only_traces_are_moved_away);
     suite_add_tcase(suite, tcase);
