@@ -3,6 +3,7 @@
 #include "jsmaps.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -56,16 +57,38 @@ static long pid_of(const char *name)
     return 0;
 }
 
-/* /tmp is everybody's: only a file of ours that this run's process wrote goes. */
-static void remove_map(const struct jsmaps *jsmaps, long pid)
+/* Directories are everybody's: only a file of ours that was written during this run goes. */
+static void remove_if_ours(const struct jsmaps *jsmaps, int dir_fd, const char *name)
 {
     struct stat st;
-    char *path = mem_printf("/tmp/perf-%ld.map", pid);
-    if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+    if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+        st.st_uid == geteuid() &&
         (st.st_mtim.tv_sec > jsmaps->begun.tv_sec || (st.st_mtim.tv_sec == jsmaps->begun.tv_sec &&
                                                       st.st_mtim.tv_nsec >= jsmaps->begun.tv_nsec)))
-        (void)unlink(path);
+        (void)unlinkat(dir_fd, name, 0);
+}
+
+static void remove_map(const struct jsmaps *jsmaps, long pid)
+{
+    char *path = mem_printf("/tmp/perf-%ld.map", pid);
+    remove_if_ours(jsmaps, AT_FDCWD, path);
     free(path);
+}
+
+/* With the map V8 begins a log for each of the process's isolates, which says nothing:
+ * isolate-0x1a5f5d50-123-v8.log, where the process is started. */
+static void remove_logs(const struct jsmaps *jsmaps, long pid)
+{
+    char *end = mem_printf("-%ld-v8.log", pid);
+    DIR *dir = opendir(".");
+    const struct dirent *entry;
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        if (starts_with(entry->d_name, "isolate-0x") && ends_with(entry->d_name, end))
+            remove_if_ours(jsmaps, dirfd(dir), entry->d_name);
+    }
+    if (dir != NULL)
+        closedir(dir);
+    free(end);
 }
 
 void jsmaps_clean(struct jsmaps *jsmaps, const char *directory)
@@ -76,8 +99,10 @@ void jsmaps_clean(struct jsmaps *jsmaps, const char *directory)
     const struct dirent *entry;
     while (dir != NULL && (entry = readdir(dir)) != NULL) {
         long pid = pid_of(entry->d_name);
-        if (pid > 0)
+        if (pid > 0) {
             remove_map(jsmaps, pid);
+            remove_logs(jsmaps, pid);
+        }
     }
     if (dir != NULL)
         closedir(dir);

@@ -8,7 +8,8 @@ struct jsmaps;
 /* Adds to NODE_OPTIONS. Returns NULL where it has the options already: then the maps are the
  * user's. */
 struct jsmaps *jsmaps_begin(void);
-/* Removes the maps in /tmp of the processes that were traced into `directory`, and frees. */
+/* Removes what V8 wrote in /tmp and here for the processes that were traced into `directory`, and
+ * frees. */
 void jsmaps_clean(struct jsmaps *jsmaps, const char *directory);
 
 #endif
