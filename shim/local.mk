@@ -41,6 +41,7 @@ libstalltrace_la_SOURCES = \
 	shim/probe/fork.c \
 	shim/probe/host.c \
 	shim/probe/host.h \
+	shim/probe/iteration.c \
 	shim/probe/loops.c \
 	shim/probe/musl.c \
 	shim/probe/probe.h \

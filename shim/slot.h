@@ -216,6 +216,7 @@ struct st_slot {
     _Atomic uint8_t state;
     uint8_t end_reason;
     _Atomic uint8_t home_closed; /* set by the thread that closed the home fd */
+    _Atomic bool shared;         /* other threads wait on the home fd, too; set by any of them */
 
     /* Whose report the call `claim` is: the side that moves it to the call's seq owns it. */
     _Atomic uint32_t claim;

@@ -52,10 +52,12 @@ WRAPPER(pthread_mutex_lock, int, (pthread_mutex_t * mutex))
     {                                                                                              \
         ST_PERSONALITY();                                                                          \
         struct st_slot *s = st_self;                                                               \
+        bool rests = st_rest_begin(s);                                                             \
         uint32_t seq = st_enter(s, ST_CALL_##symbol, (uintptr_t)cond, (uintptr_t)mutex, 0);        \
         int r = real_##symbol arguments;                                                           \
         if (seq)                                                                                   \
             st_leave(s, seq, ST_LOCK);                                                             \
+        st_rest_end(s, rests);                                                                     \
         return r;                                                                                  \
     }                                                                                              \
     WRAPPER(symbol, int, parameters)                                                               \

@@ -252,10 +252,12 @@ ON_LOOP(syscall, long, (long number, const long *a))
     } else if (!describe(number, a, &id, &class, w)) {
         return real_syscall(number, ARGUMENTS);
     }
+    bool rests = id == ST_CALL_futex && st_rest_begin(s);
     uint32_t seq = st_enter(s, id, w[0], w[1], w[2]);
     r = real_syscall(number, ARGUMENTS);
     if (seq)
         st_leave(s, seq, class);
+    st_rest_end(s, rests);
     return r;
 }
 

@@ -136,6 +136,7 @@ static struct st_slot *prepare_slot(enum st_home home, int fd, uintptr_t site)
     find_stack(s);
     s->generation = atomic_fetch_add(&generations, 1) + 1;
     s->api_name = NULL;
+    atomic_store(&s->shared, false);
     atomic_store(&s->allowed, 0);
     atomic_store(&s->home_closed, 0);
     atomic_store(&s->claim, seq);
@@ -143,6 +144,20 @@ static struct st_slot *prepare_slot(enum st_home home, int fd, uintptr_t site)
     atomic_store(&s->iterations_tail, atomic_load(&s->iterations_head));
     atomic_store(&s->sampling, 0);
     return s;
+}
+
+/* Several threads may wait on one epoll fd: then each of them is to know. */
+static void ST_COLD look_for_company(struct st_slot *s)
+{
+    uint32_t high = atomic_load(&st_shared.slot_high);
+    for (uint32_t i = 0; i < high; i++) {
+        struct st_slot *other = &slots[i];
+        if (other == s || atomic_load(&other->state) != ST_SLOT_LIVE ||
+            other->home != ST_HOME_EPOLL || other->home_fd != s->home_fd)
+            continue;
+        atomic_store(&other->shared, true);
+        atomic_store(&s->shared, true);
+    }
 }
 
 /* From here on the agent watches it. */
@@ -154,6 +169,9 @@ static void set_live(struct st_slot *s)
     watch_thread_end(s);
     /* release: the agent reads the fields above once it sees a live slot */
     atomic_store_explicit(&s->state, ST_SLOT_LIVE, memory_order_release);
+    atomic_thread_fence(memory_order_seq_cst); /* of two that go live at once, one sees the other */
+    if (s->home == ST_HOME_EPOLL)
+        look_for_company(s);
     st_poll_watch = 0;
 }
 
@@ -233,6 +251,8 @@ static void ST_COLD move_home(struct st_slot *s, enum st_home home, int fd, uint
     s->elsewhere = 0;
     if (home == ST_HOME_EPOLL || home == ST_HOME_URING)
         set_home_bit(fd, true);
+    if (home == ST_HOME_EPOLL)
+        look_for_company(s);
 }
 
 static bool ST_COLD not_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site)
@@ -276,89 +296,6 @@ bool st_is_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site)
     if (ST_UNLIKELY(atomic_load_explicit(&s->seq, memory_order_relaxed) & 1))
         st_abandon(s);
     return true;
-}
-
-/* The iteration that ends now is one of the longest so far. */
-static void ST_COLD keep_longest(struct st_slot *s, uint64_t ticks)
-{
-    unsigned i = ST_LONGEST - 1;
-    for (; i > 0 && s->longest[i - 1].ticks < ticks; i--)
-        s->longest[i] = s->longest[i - 1];
-    s->longest[i] = (struct st_long){.t0 = s->iter_t0, .ticks = ticks};
-}
-
-/* An iteration over its threshold: what it was made of, for the agent, before it is forgotten. */
-void ST_COLD st_iteration_over(struct st_slot *s, uint64_t ticks)
-{
-    uint32_t head = atomic_load_explicit(&s->iterations_head, memory_order_relaxed);
-    /* acquire: the agent is done with the entry */
-    uint32_t tail = atomic_load_explicit(&s->iterations_tail, memory_order_acquire);
-    if (head - tail >= ST_ITERATIONS)
-        return;
-    struct st_iteration *it = &s->over[head % ST_ITERATIONS];
-    enum { TOP = sizeof(it->top) / sizeof(it->top[0]) };
-    uint32_t number = (uint32_t)(s->iterations - 1);
-    *it = (struct st_iteration){.number = s->iterations - 1,
-                                .t0 = s->iter_t0,
-                                .ticks = ticks,
-                                .calls = s->in_calls - s->iter_calls,
-                                .found = s->found - s->iter_found};
-    for (uint32_t call = 0; call < st_shared.call_count; call++) {
-        const struct st_sum *sum = &s->sums[call];
-        if (sum->iteration != number || !sum->count || sum->ticks <= it->top[TOP - 1].ticks)
-            continue;
-        unsigned i = TOP - 1;
-        for (; i > 0 && it->top[i - 1].ticks < sum->ticks; i--)
-            it->top[i] = it->top[i - 1];
-        it->top[i].call = call;
-        it->top[i].count = sum->count;
-        it->top[i].ticks = sum->ticks;
-    }
-    /* release: the agent reads the entry after the new head */
-    atomic_store_explicit(&s->iterations_head, head + 1, memory_order_release);
-}
-
-static inline void end_iteration(struct st_slot *s, uint64_t now)
-{
-    uint64_t ticks = now - s->iter_t0, calls = s->in_calls - s->iter_calls;
-    s->iterations++;
-    s->busy += ticks;
-    s->iter_hist[st_hist_bucket(ticks)]++;
-    if (calls)
-        s->calls_hist[st_hist_bucket(calls)]++;
-    if (ST_UNLIKELY(ticks > s->longest[ST_LONGEST - 1].ticks)) {
-        keep_longest(s, ticks);
-        s->iter_max = s->longest[0].ticks;
-    }
-    /* over its threshold, and not for what is reported already */
-    if (ST_UNLIKELY(ticks - (s->found - s->iter_found) >= st_iteration_ticks))
-        st_iteration_over(s, ticks);
-}
-
-void st_home_begin(struct st_slot *s)
-{
-    if (ST_UNLIKELY(atomic_load_explicit(&st_agent_wanted, memory_order_relaxed)))
-        st_agent_return();
-    uint64_t now = st_now();
-    if (s->iter_t0)
-        end_iteration(s, now);
-    s->home_t0 = now;
-    s->at_home = true;
-    /* as in st_enter: the agent sees to the order, by membarrier */
-    atomic_signal_fence(memory_order_seq_cst);
-    if (ST_UNLIKELY(atomic_load_explicit(&s->sampling, memory_order_relaxed)))
-        st_wait_sample(s);
-}
-
-void st_home_end(struct st_slot *s)
-{
-    uint64_t now = st_now(), ticks = now - s->home_t0;
-    s->at_home = false;
-    s->waited += ticks;
-    s->wait_hist[st_hist_bucket(ticks)]++;
-    s->iter_calls = s->in_calls;
-    s->iter_found = s->found;
-    s->iter_t0 = now;
 }
 
 /* ---- poll-like loops ---- */

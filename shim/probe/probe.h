@@ -196,6 +196,9 @@ bool st_is_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site);
 void st_iteration_over(struct st_slot *s, uint64_t ticks);
 void st_home_begin(struct st_slot *s);
 void st_home_end(struct st_slot *s);
+/* Bracket a wait for other threads, which may be a home wait in disguise. */
+bool st_rest_begin(struct st_slot *s);
+void st_rest_end(struct st_slot *s, bool rests);
 
 /* Poll-like waits of threads that are not (yet) loop threads: counts returns to one call site, and
  * tags the thread. */
