@@ -44,6 +44,7 @@ tests_bench_micro_LDFLAGS = -pthread
 # ---- unit tests: each of them prints libcheck's line, which scripts/check adds up ----
 include tests/unit/python.mk
 include tests/hostile/local.mk
+include tests/programs/situations/local.mk
 
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
@@ -66,11 +67,6 @@ EXTRA_DIST += \
 	tests/programs/early.c \
 	tests/programs/node_loop.js \
 	tests/programs/soak_server.py \
-	tests/programs/situations/coroutines.py \
-	tests/programs/situations/gevent_hub.py \
-	tests/programs/situations/liveness.py \
-	tests/programs/situations/tasks.py \
-	tests/programs/situations/waits.py \
 	tests/programs/symbols.cc \
 	tests/programs/uvicorn_server.py \
 	tests/programs/uvloop_loop.py \
@@ -98,7 +94,6 @@ E2E_TESTS = \
 	tests/e2e/test_redis.py \
 	tests/e2e/test_run.py \
 	tests/e2e/test_servers.py \
-	tests/e2e/test_situations_python.py \
 	tests/e2e/test_symbols.py \
 	tests/e2e/test_trace_size.py \
 	tests/e2e/test_variants.py \

@@ -12,16 +12,13 @@ import urllib.request
 
 import pytest
 
-from harness import CALM, DEADLINE, PROGRAMS, PYTHON, environment, stall_line, until
+from harness import CALM, DEADLINE, PYTHON, environment, stall_line
+from situations import assert_at, blamed, hanging, only_at, situation, tell
 
 LOOPS = ("asyncio", "uvloop")
 
 # Thread.start() waits until the new thread runs, which on a busy machine is no short wait.
 CALM_WITH_THREADS = ("--threshold", "200ms,lock=5s", "--iteration-threshold", "5s")
-
-
-def situation(name):
-    return PROGRAMS / "situations" / name
 
 
 def needs(*modules):
@@ -36,47 +33,6 @@ def loop(request):
     if request.param == "uvloop":
         needs("uvloop")
     return request.param
-
-
-def blamed(traced, finding):
-    assert finding["culprit"] is not None, traced.describe()
-    return finding["frames"][finding["culprit"]]
-
-
-def assert_at(traced, finding, source, tag=None):
-    frame = blamed(traced, finding)
-    where = (os.path.basename(frame["file"] or "?"), frame["line"])
-    assert where == (source, stall_line(f"situations/{source}", tag)), traced.describe()
-
-
-def only_at(traced, call, source, tag=None, **members):
-    """The one finding of this call, at the marked line, and no other worth naming."""
-    traced._report = None
-    finding = traced.find(call, **members)
-    assert_at(traced, finding, source, tag)
-    others = [f for f in traced.findings
-              if f is not finding and f["kind"] == "call" and f["max_ms"] >= 60]
-    assert others == [], traced.describe()
-    return finding
-
-
-def hanging(traced, call, source, tag=None, within_ms=500):
-    """The finding of this call while it still hangs."""
-    def still_open():
-        ended = {r["stall"] for r in traced.records("stall_end")}
-        return next((r for r in traced.records("stall")
-                     if r["call"] == call and not r["ended"] and r["stall"] not in ended), None)
-
-    stall = until(still_open)
-    assert traced.process.poll() is None
-    assert stall["elapsed_ns"] < within_ms * 1e6  # the default threshold is 10 ms
-    return only_at(traced, call, source, tag, in_progress=True)
-
-
-def tell(traced):
-    """The line on stdin that ends the wait."""
-    traced.process.stdin.write(b"\n")
-    traced.process.stdin.close()
 
 
 # What coroutines do to their loop.
