@@ -90,6 +90,8 @@ void ST_COLD st_agent_return(void)
  * more than it knows; it is closed on exec. */
 void ST_COLD st_keep_file(void)
 {
+    if (st_started && !st_same_process())
+        return; /* before errno, which such a child may not have: see st_is_bare */
     int error = errno;
     if (!st_started)
         st_start_up(0, NULL);
@@ -116,10 +118,10 @@ void st_agent_follow_ids(void)
 void st_agent_flush(void)
 {
     enum { PATIENCE_NS = 500000000 };
-    int error = errno;
     if (st_agent_state() != ST_AGENT_RUNNING || st_is_filtered() || !st_same_process() ||
         atomic_load(&st_shared.ready) != ST_READY)
         return;
+    int error = errno;
     uint32_t want = atomic_fetch_add(&st_shared.flush_req, 1) + 1, seen;
     uint64_t start = st_clock_ns();
     st_wake_agent();
@@ -193,11 +195,11 @@ void st_want_agent(void)
 /* The program is about to do what the kernel allows to a process of one thread only. */
 void st_agent_pause(void)
 {
+    if (st_agent_state() != ST_AGENT_RUNNING || !st_same_process())
+        return;
     int error = errno;
-    if (st_agent_state() == ST_AGENT_RUNNING && st_same_process()) {
-        st_agent_stop(ST_STOP_FORK);
-        atomic_store(&st_agent_wanted, true);
-        st_want_agent();
-    }
+    st_agent_stop(ST_STOP_FORK);
+    atomic_store(&st_agent_wanted, true);
+    st_want_agent();
     errno = error;
 }

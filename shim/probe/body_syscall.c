@@ -303,7 +303,7 @@ WRAPPER(syscall, long, (long number, ...))
         if ((a[0] == PR_SET_SECCOMP && a[1] == SECCOMP_MODE_STRICT) ||
             (a[0] == PR_SET_TSC && a[1] == PR_TSC_SIGSEGV))
             st_without_time();
-        if (a[0] == PR_SET_SECCOMP) {
+        if (a[0] == PR_SET_SECCOMP && (a[1] != SECCOMP_MODE_FILTER || a[2])) {
             st_before_filter(false);
             long r = real_syscall(number, ARGUMENTS);
             st_after_filter(false, r == 0);

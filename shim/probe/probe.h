@@ -241,6 +241,15 @@ void st_want_agent(void);
 /* The agent takes the ids of the calling thread as soon as it looks: under a seccomp filter glibc's
  * way of telling all threads (tgkill, futex) may be forbidden. */
 void st_agent_follow_ids(void);
+/* Is this a thread of no libc's making, with zeros for thread-local storage (clone with
+ * CLONE_SETTLS; Chromium calls chroot in one)? Nothing of it can be used there, errno neither. */
+static inline bool st_is_bare(void)
+{
+    void *self; /* where glibc has the address of the thread itself */
+    __asm__("movq %%fs:0, %0" : "=r"(self));
+    return !self;
+}
+
 void st_keep_file(void);
 void st_before_exec(void);
 

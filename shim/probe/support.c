@@ -33,7 +33,8 @@ WRAPPER(prctl, int, (int option, ...))
     for (int i = 0; i < 4; i++)
         a[i] = va_arg(rest, long);
     va_end(rest);
-    bool filter = option == PR_SET_SECCOMP;
+    /* a filter of NULL only asks whether there are filters (Chromium, libseccomp) */
+    bool filter = option == PR_SET_SECCOMP && (a[0] != SECCOMP_MODE_FILTER || a[1]);
     if (ST_UNLIKELY((filter && a[0] == SECCOMP_MODE_STRICT) ||
                     (option == PR_SET_TSC && a[0] == PR_TSC_SIGSEGV)))
         st_without_time();

@@ -34,13 +34,15 @@ void *st_resolve_row(enum st_call_id id)
 /* Called by st_lazy with the address of the pointer that it came through. */
 __attribute__((used)) void st_resolve_pointer(void **real)
 {
-    int error = errno;
+    bool bare = st_is_bare();
+    int error = bare ? 0 : errno;
     for (int id = 0; id < ST_CALL_COUNT; id++)
         if (st_calls[id].real == real) {
             resolve(&st_calls[id]);
             break;
         }
-    errno = error;
+    if (!bare)
+        errno = error;
 }
 
 /* Resolves, and goes on to the function with all that it was given: every register that can carry

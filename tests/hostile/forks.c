@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
@@ -253,6 +254,37 @@ static void of_a_hanging_loop(void)
     MUST(pthread_join(thread, NULL) == 0);
 }
 
+static int in_a_borrowed_room(void *path)
+{
+    int r = chroot(path);
+    _exit(r == 0 && chdir("/") == 0 ? 5 : 6);
+}
+
+/* As Chromium enters its sandbox: a child that shares the memory, with zeros for thread-local
+ * storage. */
+static void without_storage(void)
+{
+    static char stack[64 * 1024], storage[32 * 1024];
+    static char empty[] = "/proc/self/fdinfo/";
+    int status;
+    if (geteuid() != 0)
+        SKIP("only root may call chroot");
+    pid_t pid = clone(in_a_borrowed_room, stack + sizeof(stack),
+                      CLONE_VM | CLONE_VFORK | CLONE_SETTLS | SIGCHLD, empty, NULL,
+                      storage + sizeof(storage) / 2, NULL);
+    MUST(pid > 0 && waitpid(pid, &status, 0) == pid);
+    MUST(WIFEXITED(status) && WEXITSTATUS(status) == 5);
+}
+
+/* The same beside a loop that is watched. */
+static void without_storage_beside_a_loop(void)
+{
+    int loop = hostile_loop();
+    hostile_stall(12);
+    without_storage();
+    hostile_turn(loop);
+}
+
 static const struct hostile_case cases[] = {
     {"storm_of_500", storm_of_500},
     {"storm_of_10000", storm_of_10000},
@@ -262,5 +294,7 @@ static const struct hostile_case cases[] = {
     {"spawns", spawns},
     {"daemonises", daemonises},
     {"of_a_hanging_loop", of_a_hanging_loop},
+    {"without_storage", without_storage},
+    {"without_storage_beside_a_loop", without_storage_beside_a_loop},
 };
 HOSTILE_MAIN(cases)

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -239,6 +240,16 @@ static void asks_only(void)
     hostile_turn(loop);
 }
 
+/* Nor does asking give the program a second thread: Chromium's zygote asks, and ends itself if it
+ * is not alone. */
+static void asks_alone(void)
+{
+    struct stat tasks;
+    MUST(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL, 0, 0) == -1 && errno == EFAULT);
+    MUST(syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL, 0, 0) == -1);
+    MUST(stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink == 3);
+}
+
 static const struct hostile_case cases[] = {
     {"by_prctl", by_prctl},
     {"by_syscall", by_syscall},
@@ -251,5 +262,6 @@ static const struct hostile_case cases[] = {
     {"forks_under_a_filter", forks_under_a_filter},
     {"setuid_and_exec_under_a_filter", setuid_and_exec_under_a_filter},
     {"asks_only", asks_only},
+    {"asks_alone", asks_alone},
 };
 HOSTILE_MAIN(cases)
