@@ -52,6 +52,7 @@ libstalltrace_la_SOURCES = \
 	shim/probe/slot.c \
 	shim/probe/stream.h \
 	shim/probe/support.c \
+	shim/probe/valgrind.c \
 	shim/probe/what.c \
 	shim/probe/wrappers.c \
 	shim/nowait.h \

@@ -64,6 +64,7 @@ EXTRA_DIST += \
 	tests/programs/asyncio_loop.py \
 	tests/programs/asyncio_silent.py \
 	tests/programs/asyncio_stdin.py \
+	tests/programs/company.py \
 	tests/programs/early.c \
 	tests/programs/node_loop.js \
 	tests/programs/soak_server.py \
@@ -80,6 +81,7 @@ E2E_TESTS = \
 	tests/e2e/test_bad_input.py \
 	tests/e2e/test_calls.py \
 	tests/e2e/test_check.py \
+	tests/e2e/test_company.py \
 	tests/e2e/test_doctor.py \
 	tests/e2e/test_early.py \
 	tests/e2e/test_endings.py \

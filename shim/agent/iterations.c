@@ -85,7 +85,7 @@ static bool has_room(const struct st_slot *s)
  */
 static bool send_signal(struct st_slot *s)
 {
-    if (!choose_signal() || !has_room(s) || st_signal_blocked(s->tid, signal_number))
+    if (!choose_signal() || !has_room(s) || st_signal_unwelcome(s->tid, signal_number))
         return false;
     atomic_store(&s->sampling, 1);
     if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0 &&

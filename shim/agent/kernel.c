@@ -81,16 +81,20 @@ char st_thread_state(pid_t tid)
     return end && end[1] == ' ' ? end[2] : 0;
 }
 
-bool st_signal_blocked(pid_t tid, int signal_number)
+bool st_signal_unwelcome(pid_t tid, int signal_number)
 {
     char text[4096];
-    uint64_t mask;
+    uint64_t mask, pid;
     if (read_task(tid, "status", text, sizeof(text)) <= 0)
         return true;
+    const char *tracer = strstr(text, "TracerPid:");
     const char *line = strstr(text, "SigBlk:");
-    if (!line)
+    if (!tracer || !line)
         return true;
-    number(line + 7, &mask, 16);
+    number(tracer + strlen("TracerPid:"), &pid, 10);
+    if (pid != 0)
+        return true;
+    number(line + strlen("SigBlk:"), &mask, 16);
     return mask >> (signal_number - 1) & 1;
 }
 

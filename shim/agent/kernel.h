@@ -13,8 +13,8 @@ int st_schedstat(pid_t tid, uint64_t *running, uint64_t *waiting);
 /* The letter of the thread's state (R, S, D, T, t, …); 0: it is gone. */
 char st_thread_state(pid_t tid);
 
-/* Does the thread block this signal? */
-bool st_signal_blocked(pid_t tid, int number);
+/* Does the thread block this signal, or would a debugger stop it there? */
+bool st_signal_unwelcome(pid_t tid, int number);
 
 /* False where the process's descriptor has O_NONBLOCK; true also where that cannot be told. */
 bool st_fd_blocks(int fd);

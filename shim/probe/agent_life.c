@@ -60,7 +60,7 @@ int st_agent_start(void)
     int r = 0;
     state = st_agent_state();
     if (state == ST_AGENT_NONE) {
-        r = st_prepare();
+        r = st_on_valgrind() ? -ENOTSUP : st_prepare();
         if (r == 0)
             r = st_create_agent(false);
         set_state(r);
@@ -96,7 +96,7 @@ void ST_COLD st_keep_file(void)
     if (!st_started)
         st_start_up(0, NULL);
     if (st_agent_state() == ST_AGENT_NONE && st_shared.kept_fd < 0 && !st_is_filtered() &&
-        st_same_process() && st_agent_try_lock()) {
+        st_same_process() && !st_on_valgrind() && st_agent_try_lock()) {
         if (st_prepare() == 0)
             st_create_agent(true);
         st_agent_unlock();

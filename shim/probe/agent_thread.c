@@ -278,11 +278,14 @@ void st_say_no_trace(void)
     static bool said;
     char line[4096 + 512];
     const size_t size = sizeof(line);
-    if (said || (st_shared.open_error == 0 && !agent_missing) || st_settings.quiet)
+    const bool valgrind = st_on_valgrind();
+    if (said || (st_shared.open_error == 0 && !agent_missing && !valgrind) || st_settings.quiet)
         return;
     said = true;
     size_t n = add(line, size, 0, "stalltrace: nothing is recorded: ");
-    if (agent_missing) {
+    if (valgrind) {
+        n = add(line, size, n, "valgrind runs the program, many times slower than it is\n");
+    } else if (agent_missing) {
         n = add(line, size, n, "stalltrace-agent.so is not beside libstalltrace.so in ");
         n = add(line, size, n, directory);
         n = add(line, size, n, ", nor in " STALLTRACE_PKGLIBDIR "; install it there\n");

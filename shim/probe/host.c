@@ -106,6 +106,8 @@ __attribute__((constructor)) void st_start_up(int argc, char **argv)
     char **before = environ; /* NULL before libc's own constructor */
     if (!environ && argv)
         environ = argv + argc + 1;
+    if (st_on_valgrind()) /* whose tools take a pointer that is found at first use for a race */
+        st_resolve_all();
     st_own_pid = (pid_t)ST_RAW(SYS_getpid, 0, 0, 0, 0);
     st_shared.kept_fd = -1;
     save_arguments(argc, argv);

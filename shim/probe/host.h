@@ -14,6 +14,10 @@ void st_start_up(int argc, char **argv);
 /* Once a process, before the first agent. 0, or a negative errno. */
 int st_prepare(void);
 
+/* ---- valgrind.c ---- */
+
+bool st_on_valgrind(void);
+
 /* ---- fork.c ---- */
 
 void st_watch_forks(void);

@@ -86,6 +86,9 @@ struct __res_state; /* resolv.h defines macros with everybody's names (STATUS, p
 #undef NUMBER
 #undef ALIAS
 
+/* Finds what each pointer is to point to, at once. */
+void st_resolve_all(void);
+
 /* A wrapper is a C function of another name than the one it is linked under: no clash with the
  * declarations in libc's headers. */
 #define WRAPPER(symbol, result, parameters)                                                        \

@@ -31,6 +31,13 @@ void *st_resolve_row(enum st_call_id id)
     return *st_calls[id].real;
 }
 
+void st_resolve_all(void)
+{
+    for (int id = 0; id < ST_CALL_COUNT; id++)
+        if (st_calls[id].class != ST_CLASS_SLOTS) /* an alias is the other row's */
+            resolve(&st_calls[id]);
+}
+
 /* Called by st_lazy with the address of the pointer that it came through. */
 __attribute__((used)) void st_resolve_pointer(void **real)
 {
