@@ -31,7 +31,7 @@ static const char help[] =
     "  -h, --help                      show this help\n"
     "\n"
     "Exit status: 0 clean; 1 findings; 2 usage or other error; 3 nothing was recorded,\n"
-    "or no event loop was seen.\n";
+    "no event loop was seen, or a trace without findings was cut short.\n";
 
 enum {
     OPT_SUPPRESSIONS = 256,
@@ -84,6 +84,16 @@ static void print_finding(const struct model *model, const struct finding *findi
     print_text(&line);
 }
 
+/* What is missing may be what was looked for: that is not clean. */
+static bool any_cut_short(const struct model *model)
+{
+    for (size_t i = 0; i < model->trace_count; i++) {
+        if (trace_is_cut_short(model->traces[i]))
+            return true;
+    }
+    return false;
+}
+
 static void print_verdict(const struct model *model, const struct model_totals *totals)
 {
     struct strbuf line = {0};
@@ -95,8 +105,8 @@ static void print_verdict(const struct model *model, const struct model_totals *
         sb_add(&line, " blocked in all, worst ");
         describe_duration(&line, totals->max_ns);
     } else {
-        sb_add(&line, totals->iterations_over_budget > 0 ? "no findings in "
-                                                         : "clean: no blocking calls in ");
+        bool clean = totals->iterations_over_budget == 0 && !any_cut_short(model);
+        sb_add(&line, clean ? "clean: no blocking calls in " : "no findings in ");
         describe_count(&line, totals->loops, "loop");
         sb_add(&line, ", ");
         describe_count(&line, totals->iterations, "iteration");
@@ -153,7 +163,9 @@ static int verdict(struct loaded *loaded, const struct settings *settings)
     bool failed = settings->only_budget
                       ? totals.over_budget > 0 || totals.iterations_over_budget > 0
                       : totals.findings > 0;
-    return failed ? EXIT_FINDINGS : EXIT_CLEAN;
+    if (failed)
+        return EXIT_FINDINGS;
+    return any_cut_short(model) ? EXIT_NOTHING : EXIT_CLEAN;
 }
 
 /* Returns -1 to go on, or the exit status. */

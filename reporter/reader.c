@@ -95,6 +95,11 @@ int trace_read(struct trace *trace, const struct trace_sink *sink)
     return result;
 }
 
+bool trace_is_cut_short(const struct trace *trace)
+{
+    return trace->state == TRACE_GOOD && trace->cut_off && !trace->ended;
+}
+
 char *trace_problem(const struct trace *trace)
 {
     switch (trace->state) {

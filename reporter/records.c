@@ -241,6 +241,16 @@ static bool read_stall_end(struct trace *trace, struct json_object *record,
     return true;
 }
 
+/* Of use only where the process was killed: else the end follows. */
+static bool read_stall_still(struct trace *trace, struct json_object *record)
+{
+    struct stall *stall = map_get(&trace->open_stalls, get_number(record, "stall"));
+    if (stall == NULL)
+        return false;
+    stall->still_ns = get_number(record, "elapsed_ns");
+    return true;
+}
+
 static bool read_more(struct trace *trace, struct json_object *record,
                       const struct trace_sink *sink)
 {
@@ -288,6 +298,8 @@ static bool read_known(struct trace *trace, const char *type, struct json_object
         return read_stall(trace, record, sink);
     if (strcmp(type, "stall_end") == 0)
         return read_stall_end(trace, record, sink);
+    if (strcmp(type, "stall_still") == 0)
+        return read_stall_still(trace, record);
     if (strcmp(type, "sample") == 0)
         return read_sample(trace, record, sink);
     if (strcmp(type, "more") == 0)
@@ -351,8 +363,8 @@ void trace_finish(struct trace *trace, const struct trace_sink *sink)
         if (stall == NULL || stall->ended)
             continue;
         bool lasted = trace->ended && trace->end_ns > stall->at_ns;
-        if (!lasted && stall->kind == STALL_CALL)
+        if (!lasted && stall->kind == STALL_CALL && stall->still_ns == 0)
             continue;
-        extend(trace, stall, lasted ? trace->end_ns - stall->at_ns : 0, sink);
+        extend(trace, stall, lasted ? trace->end_ns - stall->at_ns : stall->still_ns, sink);
     }
 }

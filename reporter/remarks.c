@@ -72,6 +72,11 @@ void describe_remarks(struct strbuf *out, const struct model *model, const char 
             add_process(out, trace, prefix);
             add_notice(out, &trace->notices[j]);
         }
+        if (trace_is_cut_short(trace)) {
+            add_process(out, trace, prefix);
+            sb_add(out, "the trace stops in the middle of a line, and what came after is missing: "
+                        "the disk was full, or files may not grow larger (ulimit -f)\n");
+        }
         if (!hinted && has_nameless_code(model, trace)) {
             add_process(out, trace, prefix);
             sb_add(out, hint_for_nameless(trace->exe));

@@ -109,6 +109,7 @@ struct stall {
     const struct stack *stack; /* or NULL */
     uint64_t at_ns;
     uint64_t elapsed_ns;
+    uint64_t still_ns; /* what it had lasted when it was last heard of; 0: not heard of again */
     bool ended;
     bool strict;
     const char *task, *coroutine;      /* or NULL */
@@ -174,6 +175,10 @@ struct trace_sink {
     void (*sample)(void *ctx, struct trace *trace, const struct stall *stall,
                    const struct sample *sample);
 };
+
+/* Was a record written in part, and nothing after it? An agent that can write writes whole lines.
+ */
+bool trace_is_cut_short(const struct trace *trace);
 
 /* Opens a trace. Returns 0 or a negative errno. */
 int trace_open(struct trace **out, const char *path);

@@ -84,6 +84,7 @@ E2E_TESTS = \
 	tests/e2e/test_company.py \
 	tests/e2e/test_doctor.py \
 	tests/e2e/test_early.py \
+	tests/e2e/test_cut_short.py \
 	tests/e2e/test_endings.py \
 	tests/e2e/test_first_step.py \
 	tests/e2e/test_hazards.py \

@@ -96,6 +96,7 @@ void st_record_stats(uint32_t loop, const struct st_slot *s, struct st_written *
 uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stack,
                          const struct st_py_raw *py, int py_len);
 uint32_t st_record_stall(const struct st_stall *stall);
+uint64_t st_record_stall_still(uint32_t stall, uint64_t ns);
 void st_record_stall_end(uint32_t stall, uint64_t ns);
 /* A sample of an iteration: its stack (0: none), what the thread slept in (NULL: it ran). */
 void st_record_sample(uint32_t stall, uint32_t stack, const struct st_sleep *asleep,

@@ -22,6 +22,7 @@ static struct watched {
     uint32_t samples; /* taken */
     uint32_t tries;
     uint64_t next_ns, gap_ns; /* age at which to sample next, and then how much later */
+    uint64_t still_ns;        /* age at which to say that it goes on */
     /* the thread's and the cgroup's figures, at first sight and at the last look */
     uint64_t base_at, base_run, base_wait, base_throttled;
     uint64_t last_at, last_run, last_wait;
@@ -326,6 +327,8 @@ uint64_t st_look_at_iteration(uint32_t index)
     if (age < WATCHED_AFTER_NS && age < threshold)
         return UINT64_MAX;
     look_at_figures(s, w, now);
+    if (w->stall && age >= w->still_ns)
+        w->still_ns = st_record_stall_still(w->stall, age);
     /* what is reported already, or is being: the call that it is in, if that has been claimed */
     uint64_t found = s->found - s->iter_found;
     uint32_t seq = atomic_load(&s->seq);

@@ -329,6 +329,18 @@ void st_record_stall_end(uint32_t stall, uint64_t ns)
     js_end();
 }
 
+/* It still lasts: all that is left of it where the process is killed meanwhile. Returns at which
+ * age to say so again: seldom enough that a hang of hours is a few hundred lines. */
+uint64_t st_record_stall_still(uint32_t stall, uint64_t ns)
+{
+    enum { LEAST_GAP_NS = 50000000 };
+    js_begin("stall_still");
+    js_number("stall", stall);
+    js_number("elapsed_ns", ns);
+    js_end();
+    return ns + (ns / 8 > LEAST_GAP_NS ? ns / 8 : LEAST_GAP_NS);
+}
+
 void st_record_sample(uint32_t stall, uint32_t stack, const struct st_sleep *asleep,
                       const struct st_py_task *task)
 {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum { WRITTEN_SINGLY = 50, COUNTERS = 1024, COPY_MAX = 256 * 1024 };
+enum { FIRST_STILL_NS = 50000000 };
 
 /* How often a stack has stalled. */
 static struct counter {
@@ -19,6 +20,7 @@ static struct counter {
 /* The hang that was reported for the call which a slot is in. */
 static struct {
     uint32_t seq, stall;
+    uint64_t still_ns; /* age at which to say that it goes on */
 } hangs[ST_MAX_SLOTS];
 
 static uint8_t stack_copy[COPY_MAX];
@@ -233,6 +235,21 @@ static void report_hang(struct st_slot *s, uint32_t index, struct st_progress *p
     };
     hangs[index].stall = report(&stall);
     hangs[index].seq = p->seq;
+    hangs[index].still_ns = 0;
+}
+
+/* A call that is reported and goes on. */
+static void follow_hang(const struct st_slot *s, uint32_t index, uint32_t seq)
+{
+    uint64_t t0 = *(const volatile uint64_t *)&s->t0, now = st_ticks_now();
+    if (!hangs[index].stall || hangs[index].seq != seq || !unmoved(s, seq) || now <= t0)
+        return;
+    uint64_t elapsed = st_ticks_to_ns(now - t0), frozen = st_frozen_ns(t0, now);
+    elapsed -= frozen < elapsed ? frozen : elapsed;
+    if (!hangs[index].still_ns)
+        hangs[index].still_ns = elapsed + FIRST_STILL_NS;
+    else if (elapsed >= hangs[index].still_ns)
+        hangs[index].still_ns = st_record_stall_still(hangs[index].stall, elapsed);
 }
 
 /* Durations that owners have left for calls which were reported while they hung. */
@@ -261,6 +278,8 @@ uint64_t st_look_at_slot(uint32_t index)
     take_ends(s, index);
     /* acquire: the fields of the call were written before */
     p.seq = atomic_load_explicit(&s->seq, memory_order_acquire);
+    if (p.seq & 1 && state == ST_SLOT_LIVE && atomic_load(&s->claim) == p.seq)
+        follow_hang(s, index, p.seq);
     if (!(p.seq & 1) || atomic_load(&s->claim) == p.seq || atomic_load(&s->home_closed) ||
         atomic_load(&s->allowed) || state != ST_SLOT_LIVE)
         return UINT64_MAX;

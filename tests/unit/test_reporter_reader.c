@@ -176,6 +176,42 @@ START_TEST(extends_a_hang_to_the_end_of_the_process)
 }
 END_TEST
 
+START_TEST(knows_how_long_a_killed_process_hung)
+{
+    const char lines[] = FIRST LOOP STALL(
+        1, "read", 0, 20, false) "{\"type\":\"stall_still\",\"stall\":1,\"elapsed_ns\":70}\n"
+                                 "{\"type\":\"stall_still\",\"stall\":1,\"elapsed_ns\":300}\n"
+                                 "{\"type\":\"stall_still\",\"stall\":2,\"elapsed_ns\":9}\n";
+    struct seen seen;
+    struct trace *trace = read_bytes(&seen, lines, strlen(lines));
+    ck_assert_int_eq(seen.ends, 1);
+    ck_assert_uint_eq(seen.elapsed, 300);
+    ck_assert_uint_eq(seen.added, 280);
+    ck_assert(!seen.ended);
+    ck_assert_uint_eq(trace->bad_lines, 1);
+    trace_free(trace);
+}
+END_TEST
+
+START_TEST(tells_a_trace_that_is_cut_short)
+{
+    static const struct {
+        const char *lines;
+        bool cut;
+    } cases[] = {
+        {FIRST LOOP, false},
+        {FIRST LOOP "{\"type\":\"sta", true},
+        {FIRST LOOP "{\"type\":\"end\",\"at_ns\":5,\"reason\":\"exit\"}\n", false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct seen seen;
+        struct trace *trace = read_bytes(&seen, cases[i].lines, strlen(cases[i].lines));
+        ck_assert_int_eq(trace_is_cut_short(trace), cases[i].cut);
+        trace_free(trace);
+    }
+}
+END_TEST
+
 START_TEST(hands_over_counted_stalls)
 {
     const char lines[] =
@@ -202,6 +238,8 @@ int main(void)
     tcase_add_test(tcase, takes_embedded_nul_and_bad_utf8);
     tcase_add_test(tcase, completes_a_stall_when_it_ends);
     tcase_add_test(tcase, extends_a_hang_to_the_end_of_the_process);
+    tcase_add_test(tcase, knows_how_long_a_killed_process_hung);
+    tcase_add_test(tcase, tells_a_trace_that_is_cut_short);
     tcase_add_test(tcase, hands_over_counted_stalls);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
