@@ -245,7 +245,10 @@ ON_LOOP(syscall, long, (long number, const long *a))
             st_home_end(s);
             return r;
         }
+        /* Who waits for no more than he submits need not wait for others. */
+        bool at_once = number == SYS_io_uring_enter && a[1] >= a[2];
         w[0] = number == SYS_epoll_wait || number == SYS_epoll_pwait ? (uintptr_t)a[3]
+               : at_once                                             ? 0
                                                                      : (uintptr_t)-1L;
         w[1] = 1;
         w[2] = (uintptr_t)a[0];

@@ -264,6 +264,12 @@ static bool ST_COLD not_home(struct st_slot *s, enum st_home home, int fd, uintp
         move_home(s, home, fd, site);
         return true;
     }
+    /* What libuv tells its epoll fd goes through an io_uring, which it waits for before it waits
+     * for events for the first time. */
+    if (home == ST_HOME_EPOLL && s->home == ST_HOME_URING && s->iterations < ST_MOVED_AFTER) {
+        move_home(s, home, fd, site);
+        return true;
+    }
     /* The loop has moved to another epoll fd when the first is not visited any more. */
     if (by_fd && ++s->elsewhere >= ST_MOVED_AFTER) {
         move_home(s, home, fd, site);

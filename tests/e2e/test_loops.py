@@ -45,6 +45,18 @@ def test_poll_in_another_thread_only_where_asked_for(run, program, wait):
     traced.find_at("nanosleep", "homes.c")
 
 
+def test_epoll_that_is_told_by_io_uring(run, program):
+    """libuv's since 1.46, so Node's since 22: the first call that waits is not the loop's wait."""
+    traced = run(program("homes"), "uring", "clean", options=["--strict=wait,lock", *CALM])
+    if traced.exit == 77:
+        pytest.skip("io_uring is not allowed here")
+    assert traced.exit == 0, traced
+    traced.assert_clean()
+    loop, = traced.report()["processes"][0]["loops"]
+    assert loop["home"] == "epoll"
+    run(program("homes"), "uring").only_at("nanosleep", "homes.c")
+
+
 def test_loop_by_the_name_of_its_thread(run, program):
     traced = run(program("homes"), "poll", "thread", options=["--loops", "name=loop*"])
     finding = traced.find_at("nanosleep", "homes.c")

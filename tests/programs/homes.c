@@ -1,6 +1,7 @@
 /* Loops of every kind that is recognised: the first argument says how the loop waits. Each turns 12
  * times, sleeps for 100 ms in the line that is marked STALL, and turns once more. */
 #define _GNU_SOURCE
+#include <linux/io_uring.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -44,6 +46,37 @@ static void wait_syscall(void)
 {
     struct epoll_event event;
     syscall(SYS_epoll_wait, epfd, &event, 1, -1);
+}
+
+/* As libuv does since 1.46: what epoll is to know goes through an io_uring, which has done it when
+ * the call returns; then it waits. */
+static void wait_after_uring(void)
+{
+    static int ring = -1;
+    static unsigned *tail;
+    if (ring < 0) {
+        struct io_uring_params p = {0};
+        ring = (int)syscall(SYS_io_uring_setup, 32, &p);
+        if (ring < 0) {
+            exit(77);
+        }
+        size_t size = p.sq_off.array + p.sq_entries * sizeof(unsigned);
+        char *queue =
+            mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
+        struct io_uring_sqe *entries =
+            mmap(NULL, p.sq_entries * sizeof(*entries), PROT_READ | PROT_WRITE, MAP_SHARED, ring,
+                 IORING_OFF_SQES);
+        if (queue == MAP_FAILED || entries == MAP_FAILED) {
+            exit(9);
+        }
+        entries[0].opcode = IORING_OP_NOP; /* each turn submits the same entry */
+        tail = (unsigned *)(void *)(queue + p.sq_off.tail);
+    }
+    __atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
+    if (syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) != 1) {
+        exit(9);
+    }
+    wait_epoll();
 }
 
 static void wait_poll(void)
@@ -125,6 +158,7 @@ static const struct {
     {"epoll_pwait", wait_epoll_pwait},
     {"epoll_pwait2", wait_epoll_pwait2},
     {"syscall", wait_syscall},
+    {"uring", wait_after_uring},
     {"poll", wait_poll},
     {"ppoll", wait_ppoll},
     {"select", wait_select},
