@@ -46,6 +46,7 @@ libstalltrace_la_SOURCES = \
 	shim/probe/musl.c \
 	shim/probe/probe.h \
 	shim/probe/real.h \
+	shim/probe/repeat.c \
 	shim/probe/resolve.c \
 	shim/probe/sample.c \
 	shim/probe/settings.c \
@@ -57,6 +58,7 @@ libstalltrace_la_SOURCES = \
 	shim/probe/wrappers.c \
 	shim/nowait.h \
 	shim/pyframes.h \
+	shim/repeat.h \
 	shim/slot.h
 libstalltrace_la_CFLAGS = $(SHIM_CFLAGS)
 libstalltrace_la_LDFLAGS = $(SHIM_LDFLAGS) \

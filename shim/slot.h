@@ -246,6 +246,7 @@ struct st_capture {
     uint16_t slot, call;
     uint8_t class;
     uint32_t generation;
+    uint64_t key;       /* of its path, see repeat.h; 0: none */
     uint64_t t0, ticks; /* of a sample: start of the iteration, and how long it had run */
     uint64_t regs[ST_REGS];
     uint64_t args[ST_ARGS];
@@ -283,6 +284,8 @@ struct st_shared {
     struct st_slot *slots;
     _Atomic uint32_t slot_high; /* slots in use are below */
     struct st_capture *captures;
+    struct st_repeat *repeats;
+    _Atomic bool repeated; /* there is something in them that the agent has not taken */
     struct st_settings *settings;
     uintptr_t probe_lo, probe_hi; /* text of the probe: its frames are left out */
 
@@ -294,6 +297,7 @@ struct st_shared {
 
     _Atomic uint32_t agent_state;
     _Atomic uint32_t wake;      /* futex: the agent's sleep */
+    _Atomic uint32_t taken;     /* futex: the agent has emptied buffers */
     _Atomic uint32_t stop;      /* enum st_stop */
     _Atomic uint32_t ready;     /* futex: the agent is loaded, or cannot be */
     _Atomic uint32_t ended;     /* futex: it has written all, the process may end */

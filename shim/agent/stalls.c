@@ -2,9 +2,11 @@
  * trace. The first occurrences of a stack are written one by one, later ones are counted. */
 #include "agent.h"
 #include "../nowait.h"
+#include "../repeat.h"
 #include "memory.h"
 #include "python.h"
 
+#include <linux/futex.h>
 #include <string.h>
 
 enum { WRITTEN_SINGLY = 50, COUNTERS = 1024, COPY_MAX = 256 * 1024 };
@@ -61,9 +63,34 @@ static void write_count(struct counter *c)
     c->pending = c->total_ns = c->max_ns = 0;
 }
 
+/* What threads have counted themselves. What belongs to no copy yet stays where it is. */
+static void take_repeats(void)
+{
+    if (!atomic_exchange(&st_shared->repeated, false))
+        return;
+    for (unsigned i = 0; i < ST_REPEATS; i++) {
+        struct st_repeat *r = &st_shared->repeats[i];
+        uint32_t counter = atomic_load_explicit(&r->counter, memory_order_relaxed);
+        if (!atomic_load_explicit(&r->count, memory_order_relaxed))
+            continue;
+        if (!counter) {
+            atomic_store(&st_shared->repeated, true);
+            continue;
+        }
+        struct counter *c = &counters[counter - 1];
+        uint64_t longest = st_ticks_to_ns(atomic_exchange(&r->longest, 0));
+        /* acquire: the sum is not older than the count */
+        c->pending += atomic_exchange_explicit(&r->count, 0, memory_order_acquire);
+        c->total_ns += st_ticks_to_ns(atomic_exchange(&r->ticks, 0));
+        if (longest > c->max_ns)
+            c->max_ns = longest;
+    }
+}
+
 void st_write_counts(void)
 {
     uint64_t dropped = 0;
+    take_repeats();
     for (unsigned i = 0; i < COUNTERS; i++)
         write_count(&counters[i]);
     uint32_t high = atomic_load(&st_shared->slot_high);
@@ -77,9 +104,12 @@ void st_write_counts(void)
 }
 
 /* Writes a stall, or counts it. Returns its number; 0: it was counted. */
-static uint32_t report(const struct st_stall *s)
+static uint32_t report(const struct st_stall *s, uint64_t key)
 {
     struct counter *c = counter_of(s);
+    struct st_repeat *repeat = c && key ? st_repeat_of(st_shared->repeats, key) : NULL;
+    if (repeat)
+        atomic_store_explicit(&repeat->counter, (uint32_t)(c - counters) + 1, memory_order_relaxed);
     if (!c) {
         uncounted++;
         return 0;
@@ -139,11 +169,12 @@ static void take_capture(struct st_capture *c)
         .detail = detail,
         .task = &task,
     };
-    report(&s);
+    report(&s, c->key);
 }
 
 void st_take_captures(void)
 {
+    bool taken = false;
     for (unsigned i = 0; i < ST_CAPTURES; i++) {
         struct st_capture *c = &st_shared->captures[i];
         /* acquire: pairs with the release of the thread that filled it */
@@ -151,6 +182,11 @@ void st_take_captures(void)
             continue;
         take_capture(c);
         atomic_store_explicit(&c->state, ST_CAPTURE_FREE, memory_order_release);
+        taken = true;
+    }
+    if (taken) {
+        atomic_fetch_add(&st_shared->taken, 1);
+        syscall(SYS_futex, &st_shared->taken, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
     }
 }
 
@@ -233,7 +269,7 @@ static void report_hang(struct st_slot *s, uint32_t index, struct st_progress *p
         .detail = detail,
         .task = &p->task,
     };
-    hangs[index].stall = report(&stall);
+    hangs[index].stall = report(&stall, 0);
     hangs[index].seq = p->seq;
     hangs[index].still_ns = 0;
 }

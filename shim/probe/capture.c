@@ -1,6 +1,9 @@
 /* Copies a thread's own stack for the agent, when one of its calls has just ended. The thread must
- * not wait for anything here: where no buffer is free, the stall is counted and no more. */
+ * not wait for anything here: where no buffer is free, the stall is counted and no more. All but
+ * the first of its kind where short calls are reported, see repeat.c. */
 #include "probe.h"
+
+#include "../repeat.h"
 
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -61,7 +64,7 @@ uint32_t st_capture_stack(void *to, const struct st_slot *s, uintptr_t from)
     return copy_unknown(to, from);
 }
 
-static int read_own(void *context, uint64_t address, void *buffer, size_t n)
+int st_read_own(void *context, uint64_t address, void *buffer, size_t n)
 {
     (void)context;
     if (address < 4096)
@@ -71,21 +74,32 @@ static int read_own(void *context, uint64_t address, void *buffer, size_t n)
 }
 
 /* The thread's own Python frames: it is in a C call, so they stand still. */
-int st_capture_python(struct st_py_raw *to, st_py_read_fn read)
+int st_capture_python(struct st_py_raw *to, int max, st_py_read_fn read)
 {
     const struct st_py_layout *py = &st_shared.py;
     uint64_t tstate = py->version ? st_py_own_tstate(py) : 0;
-    return tstate ? st_py_walk(py, tstate, read, NULL, to, ST_PY_MAX) : 0;
+    return tstate ? st_py_walk(py, tstate, read, NULL, to, max) : 0;
 }
 
 void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
                 const struct st_what *what)
 {
+    struct st_repeat *repeat = st_repeat_find(s, class, strict);
+    if (repeat && st_repeat_enough(repeat, ticks) && st_repeat_count(repeat, ticks))
+        return;
     struct st_capture *c = st_capture_take();
+    if (!c && repeat) {
+        if (st_repeat_count(repeat, ticks))
+            return;
+        c = st_repeat_wait(); /* the first of its kind */
+    }
     if (!c) {
         s->missed++;
         return;
     }
+    c->key = repeat ? atomic_load_explicit(&repeat->key, memory_order_relaxed) : 0;
+    if (repeat)
+        atomic_fetch_add_explicit(&repeat->copied, 1, memory_order_relaxed);
     c->strict = strict;
     c->sample = false;
     c->slot = (uint16_t)(s - st_shared.slots);
@@ -100,7 +114,7 @@ void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
         c->args[i] = s->args[i];
     c->what = *what;
     c->stack_len = st_capture_stack(c->stack, s, s->regs[ST_RSP]);
-    c->py_len = st_capture_python(c->py, read_own);
+    c->py_len = st_capture_python(c->py, ST_PY_MAX, st_read_own);
     /* release: the agent sees all of the above */
     atomic_store_explicit(&c->state, ST_CAPTURE_READY, memory_order_release);
 }
@@ -117,6 +131,7 @@ bool st_capture_pending(void)
 void st_capture_init(void)
 {
     st_shared.captures = captures;
+    st_repeat_init();
 }
 
 /* In a forked child: what other threads were filling will never be ready. */
@@ -124,4 +139,5 @@ void st_capture_child(void)
 {
     for (unsigned i = 0; i < ST_CAPTURES; i++)
         atomic_store_explicit(&captures[i].state, ST_CAPTURE_FREE, memory_order_relaxed);
+    st_repeat_child();
 }

@@ -160,7 +160,8 @@ void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args
 bool st_could_block(const struct st_call *c, const uint64_t *args, const struct st_what *what);
 struct st_capture *st_capture_take(void);
 uint32_t st_capture_stack(void *to, const struct st_slot *s, uintptr_t from);
-int st_capture_python(struct st_py_raw *to, st_py_read_fn read);
+int st_capture_python(struct st_py_raw *to, int max, st_py_read_fn read);
+int st_read_own(void *context, uint64_t address, void *buffer, size_t n);
 void st_sample(int number, void *info, void *context); /* a signal handler */
 bool st_capture_pending(void);
 void st_capture_init(void);
@@ -252,6 +253,21 @@ static inline bool st_is_bare(void)
 
 void st_keep_file(void);
 void st_before_exec(void);
+
+/* ---- stalls that come again and again (repeat.c) ---- */
+
+struct st_repeat;
+/* The path of the call that has just ended; NULL where only long calls are reported, or where there
+ * is no room for another path. */
+struct st_repeat *st_repeat_find(const struct st_slot *s, unsigned class, bool strict);
+/* Is it short, and has been copied often enough? */
+bool st_repeat_enough(struct st_repeat *r, uint64_t ticks);
+/* Counts it, in place of a copy. False: there is no copy of it yet. */
+bool st_repeat_count(struct st_repeat *r, uint64_t ticks);
+/* A buffer, waiting a little until the agent has taken what is in one; NULL: there is none. */
+struct st_capture *st_repeat_wait(void);
+void st_repeat_init(void);
+void st_repeat_child(void);
 
 /* ---- raw system calls: never through a wrapper, never touching errno ---- */
 

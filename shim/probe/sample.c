@@ -44,6 +44,7 @@ static void copy_interrupted(struct st_slot *s, const ucontext_t *u)
     if (!c)
         return;
     c->sample = true;
+    c->key = 0;
     c->strict = false;
     c->slot = (uint16_t)(s - st_shared.slots);
     c->generation = s->generation;
@@ -52,7 +53,7 @@ static void copy_interrupted(struct st_slot *s, const ucontext_t *u)
     for (int i = 0; i < ST_REGS; i++)
         c->regs[i] = (uint64_t)u->uc_mcontext.gregs[from[i]];
     c->stack_len = st_capture_stack(c->stack, s, c->regs[ST_RSP]);
-    c->py_len = st_capture_python(c->py, read_safely);
+    c->py_len = st_capture_python(c->py, ST_PY_MAX, read_safely);
     /* release: the agent sees all of the above */
     atomic_store_explicit(&c->state, ST_CAPTURE_READY, memory_order_release);
 }

@@ -129,6 +129,41 @@ def test_no_stall_is_missed(run, program):
     assert sum(f["total_ms"] for f in calls) >= 1200
 
 
+STORM = """
+import os, select
+loop = select.epoll(); loop.poll(0.001)
+read, write = os.pipe()
+def byte():
+    os.write(write, b"x"); os.read(read, 1)
+def often():
+    for _ in range(20000):
+        byte()
+def once():
+    byte()
+often(); once(); loop.poll(0.001)
+"""
+
+
+@pytest.mark.parametrize("language", ["c", "python"])
+@pytest.mark.parametrize("options", [("--strict=ipc",), ("--threshold", "60s,ipc=0")],
+                         ids=["strict", "threshold"])
+def test_a_storm_hides_nothing(run, program, language, options):
+    """Far more than can be copied: all are counted, and the one call elsewhere is found."""
+    argv = (program("loop_epoll"), "storm") if language == "c" else (harness.PYTHON, "-c", STORM)
+    traced = run(*argv, options=(*options, "--iteration-threshold", "60s"))
+    assert traced.exit == 0, traced
+    assert traced.report()["dropped"]["stalls"] == 0
+    names = {"c": ("reads_once", "reads_often")}.get(language, ("once", "often"))
+    for call in "read", "write":
+        counts = dict.fromkeys(names, 0)
+        for finding in traced.findings:
+            callers = [f["function"] for f in finding["frames"]]
+            caller = next((n for n in names if n in callers), None)
+            if finding["call"] == call and caller:
+                counts[caller] += finding["count"]
+        assert list(counts.values()) == [1, 20000], traced.describe()
+
+
 WAIT_FOR_NOTHING = {
     "select": "select.select([], [], [], 0.2)",
     "poll": "select.poll().poll(200)",

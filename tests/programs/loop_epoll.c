@@ -303,6 +303,32 @@ static void looks_up(void)
     }
 }
 
+/* A storm of calls in one place, and in the midst of it one somewhere else. */
+static void read_byte(void)
+{
+    char byte;
+    if (write(pipe_ends[1], "x", 1) != 1 || read(pipe_ends[0], &byte, 1) != 1) {
+        exit(99);
+    }
+}
+
+static __attribute__((noinline)) void reads_once(void)
+{
+    static volatile int times; /* or it is the same function as read_byte for the compiler */
+    read_byte();               /* STALL:once */
+    times++;
+}
+
+static void reads_often(void)
+{
+    for (int i = 0; i < 20000; i++) {
+        read_byte(); /* STALL:often */
+        if (i == 10000) {
+            reads_once();
+        }
+    }
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -332,6 +358,7 @@ static const struct {
     {"after", nothing},
     {"before", nothing},
     {"many", sleeps_often},
+    {"storm", reads_often},
 };
 
 int main(int argc, char **argv)
