@@ -51,6 +51,7 @@ libstalltrace_la_SOURCES = \
 	shim/probe/sample.c \
 	shim/probe/settings.c \
 	shim/probe/slot.c \
+	shim/probe/strict.c \
 	shim/probe/stream.h \
 	shim/probe/support.c \
 	shim/probe/valgrind.c \

@@ -45,6 +45,7 @@ tests_bench_micro_LDFLAGS = -pthread
 include tests/unit/python.mk
 include tests/hostile/local.mk
 include tests/programs/situations/local.mk
+include tests/strict/local.mk
 
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)

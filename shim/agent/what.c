@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/un.h>
 #include <time.h>
 
@@ -182,7 +183,7 @@ void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *
         set_fd_at(w, args[0], 0); /* glibc's struct __dirstream begins with it */
         break;
     case ST_RULE_CLOSE:
-        w->class = ST_FILE; /* it is out of the table already */
+        w->class = args[1] ? ST_NET : ST_FILE; /* it is out of the table already */
         set_words(w, args[0], 0);
         break;
     case ST_RULE_LIST:
@@ -209,7 +210,6 @@ void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *
         break;
     case ST_RULE_WAIT:
     case ST_RULE_SELECT:
-    case ST_RULE_CHILD:
     case ST_RULE_MUTEX:
     case ST_RULE_COND:
     case ST_RULE_THREAD:
@@ -219,6 +219,9 @@ void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *
     case ST_RULE_QUEUE:
     case ST_RULE_SEMOP:
         set_words(w, args[0], args[1]);
+        break;
+    case ST_RULE_CHILD:
+        set_words(w, args[0], args[2]);
         break;
     case ST_RULE_NONE:
     case ST_RULE_ALWAYS:
@@ -345,6 +348,8 @@ static uint64_t tid_of_pthread(uint64_t thread)
     return name[0] ? (uint64_t)tid : 0;
 }
 
+enum { BY_PIDFD = 3 }; /* P_PIDFD, which older headers lack */
+
 static void add_words(struct st_text *t, const struct st_call *c, uint64_t a, uint64_t b)
 {
     switch ((enum st_rule)c->rule) {
@@ -376,7 +381,7 @@ static void add_words(struct st_text *t, const struct st_call *c, uint64_t a, ui
         break;
     case ST_RULE_CHILD:
         if ((int32_t)a > 0) {
-            st_text_add(t, "pid ");
+            st_text_add(t, b == P_PGID ? "process group " : b == BY_PIDFD ? "pidfd " : "pid ");
             st_text_number(t, a, 10, 1);
         } else {
             st_text_add(t, "any child");

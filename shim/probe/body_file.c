@@ -38,7 +38,9 @@ VARIADIC_ON_LOOP(fcntl, int, (int fd, int command, ...))
     if (command != F_SETLKW && command != F_OFD_SETLKW && command != F_SETLEASE)
         return real_fcntl(fd, command, argument);
     int r;
-    TIMED(fcntl, ST_LOCK, fd, 0, 0, r = real_fcntl(fd, command, argument));
+    bool lease = command == F_SETLEASE; /* takes a while, but is granted or refused */
+    TIMED(fcntl, ST_LOCK, fd, lease ? LOCK_NB : 0, lease ? 0 : argument,
+          r = real_fcntl(fd, command, argument));
     return r;
 }
 
@@ -70,11 +72,11 @@ WRAPPER(mmap, void *, MMAP_PARAMETERS)
 }
 
 /* Waits where a socket lingers, and where a file system writes back what is left. What the
- * descriptor was is not known any more when it has been closed. */
+ * descriptor was is not known any more when it has been closed: strict mode asks before. */
 ON_LOOP(close, int, (int fd))
 {
     int r;
-    TIMED(close, ST_FD, fd, 0, 0, r = real_close(fd));
+    TIMED(close, ST_FD, fd, st_is_strict(ST_NET) && st_lingers(fd), 0, r = real_close(fd));
     return r;
 }
 
@@ -114,6 +116,7 @@ VARIADIC_ON_LOOP(sem_open, sem_t *, (const char *name, int flags, ...))
 VARIADIC_ON_LOOP(syslog, void, (int priority, const char *format, ...))
 {
     va_list list;
+    st_want_address(ST_CALL_syslog);
     va_start(list, format);
     TIMED(syslog, ST_IPC, format, 0, 0, real_vsyslog(priority, format, list));
     va_end(list);
@@ -122,6 +125,7 @@ VARIADIC_ON_LOOP(syslog, void, (int priority, const char *format, ...))
 VARIADIC_ON_LOOP(__syslog_chk, void, (int priority, int check, const char *format, ...))
 {
     va_list list;
+    st_want_address(ST_CALL___syslog_chk);
     va_start(list, format);
     TIMED(__syslog_chk, ST_IPC, format, 0, 0, real___vsyslog_chk(priority, check, format, list));
     va_end(list);

@@ -47,13 +47,13 @@ WRAPPER(pthread_mutex_lock, int, (pthread_mutex_t * mutex))
     return loop_pthread_mutex_lock(mutex);
 }
 
-#define COND(symbol, parameters, arguments)                                                        \
+#define COND(symbol, parameters, arguments, deadline)                                              \
     ON_LOOP(symbol, int, parameters)                                                               \
     {                                                                                              \
         ST_PERSONALITY();                                                                          \
         struct st_slot *s = st_self;                                                               \
         bool rests = st_rest_begin(s);                                                             \
-        uint32_t seq = st_enter(s, ST_CALL_##symbol, (uintptr_t)cond, (uintptr_t)mutex, 0);        \
+        uint32_t seq = st_enter(s, ST_CALL_##symbol, (uintptr_t)cond, (uintptr_t)mutex, deadline); \
         int r = real_##symbol arguments;                                                           \
         if (seq)                                                                                   \
             st_leave(s, seq, ST_LOCK);                                                             \
@@ -67,28 +67,34 @@ WRAPPER(pthread_mutex_lock, int, (pthread_mutex_t * mutex))
         return loop_##symbol arguments;                                                            \
     }
 
-COND(pthread_cond_wait, (pthread_cond_t * cond, pthread_mutex_t *mutex), (cond, mutex))
+/* glibc ≥ 2.25: one of the flags beside the count of waiters */
+static unsigned clock_of(const pthread_cond_t *cond)
+{
+    return cond->__data.__wrefs & 2 ? CLOCK_MONOTONIC : CLOCK_REALTIME;
+}
+
+COND(pthread_cond_wait, (pthread_cond_t * cond, pthread_mutex_t *mutex), (cond, mutex), 0)
 COND(pthread_cond_timedwait,
      (pthread_cond_t * cond, pthread_mutex_t *mutex, const struct timespec *until),
-     (cond, mutex, until))
+     (cond, mutex, until), st_pack(until, clock_of(cond)))
 COND(pthread_cond_clockwait,
      (pthread_cond_t * cond, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until),
-     (cond, mutex, clock, until))
+     (cond, mutex, clock, until), st_pack(until, (unsigned)clock))
 
-COND(cnd_wait, (cnd_t * cond, mtx_t *mutex), (cond, mutex))
+COND(cnd_wait, (cnd_t * cond, mtx_t *mutex), (cond, mutex), 0)
 COND(cnd_timedwait, (cnd_t * cond, mtx_t *mutex, const struct timespec *until),
-     (cond, mutex, until))
+     (cond, mutex, until), st_pack(until, CLOCK_REALTIME))
 
 /* Not tried first, unlike a mutex: sem_wait acts on a pending cancellation even where it need not
  * wait, and sem_trywait does not. Whether it was 0 is kept for strict mode. */
-#define SEMAPHORE(symbol, parameters, arguments)                                                   \
+#define SEMAPHORE(symbol, parameters, arguments, deadline)                                         \
     ON_LOOP(symbol, int, parameters)                                                               \
     {                                                                                              \
         ST_PERSONALITY();                                                                          \
         struct st_slot *s = st_self;                                                               \
         /* glibc ≥ 2.21: the value is the low half of the first word */                          \
         bool zero = __atomic_load_n((const unsigned *)sem, __ATOMIC_RELAXED) == 0;                 \
-        uint32_t seq = st_enter(s, ST_CALL_##symbol, (uintptr_t)sem, zero, 0);                     \
+        uint32_t seq = st_enter(s, ST_CALL_##symbol, (uintptr_t)sem, zero, deadline);              \
         int r = real_##symbol arguments;                                                           \
         if (seq)                                                                                   \
             st_leave(s, seq, ST_LOCK);                                                             \
@@ -101,7 +107,8 @@ COND(cnd_timedwait, (cnd_t * cond, mtx_t *mutex, const struct timespec *until),
         return loop_##symbol arguments;                                                            \
     }
 
-SEMAPHORE(sem_wait, (sem_t * sem), (sem))
-SEMAPHORE(sem_timedwait, (sem_t * sem, const struct timespec *until), (sem, until))
+SEMAPHORE(sem_wait, (sem_t * sem), (sem), 0)
+SEMAPHORE(sem_timedwait, (sem_t * sem, const struct timespec *until), (sem, until),
+          st_pack(until, CLOCK_REALTIME))
 SEMAPHORE(sem_clockwait, (sem_t * sem, clockid_t clock, const struct timespec *until),
-          (sem, clock, until))
+          (sem, clock, until), st_pack(until, (unsigned)clock))

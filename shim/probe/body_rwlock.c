@@ -27,13 +27,13 @@ static bool good_time(clockid_t clock, const struct timespec *t)
 
 /* A lock that was had by trying is no call at all. `done`: what trying says that the real function
  * would have said as well; anything else ("held", a protocol's refusal) it is left to say. */
-#define LOCK(symbol, parameters, arguments, trial, done, had, a0, a1)                              \
+#define LOCK(symbol, parameters, arguments, trial, done, had, a0, a1, deadline)                    \
     ON_LOOP(symbol, int, parameters)                                                               \
     {                                                                                              \
         int r = (trial);                                                                           \
         if (done)                                                                                  \
             return had;                                                                            \
-        TIMED(symbol, ST_LOCK, a0, a1, 0, r = real_##symbol arguments);                            \
+        TIMED(symbol, ST_LOCK, a0, a1, deadline, r = real_##symbol arguments);                     \
         return r;                                                                                  \
     }                                                                                              \
     WRAPPER(symbol, int, parameters)                                                               \
@@ -46,37 +46,41 @@ static bool good_time(clockid_t clock, const struct timespec *t)
 #define GOT_MUTEX (r == 0 || r == EOWNERDEAD || r == ENOTRECOVERABLE)
 LOCK(pthread_mutex_timedlock, (pthread_mutex_t * mutex, const struct timespec *until),
      (mutex, until), good_time(CLOCK_REALTIME, until) ? try_mutex_trylock(mutex) : EBUSY, GOT_MUTEX,
-     r, mutex, mutex->__data.__owner)
+     r, mutex, mutex->__data.__owner, st_pack(until, CLOCK_REALTIME))
 LOCK(pthread_mutex_clocklock,
      (pthread_mutex_t * mutex, clockid_t clock, const struct timespec *until),
      (mutex, clock, until), good_time(clock, until) ? try_mutex_trylock(mutex) : EBUSY, GOT_MUTEX,
-     r, mutex, mutex->__data.__owner)
+     r, mutex, mutex->__data.__owner, st_pack(until, (unsigned)clock))
 
-#define RWLOCK(symbol, parameters, arguments, trial)                                               \
-    LOCK(symbol, parameters, arguments, trial, r == 0, 0, lock, lock->__data.__cur_writer)
-RWLOCK(pthread_rwlock_rdlock, (pthread_rwlock_t * lock), (lock), try_rwlock_tryrdlock(lock))
-RWLOCK(pthread_rwlock_wrlock, (pthread_rwlock_t * lock), (lock), try_rwlock_trywrlock(lock))
+#define RWLOCK(symbol, parameters, arguments, trial, deadline)                                     \
+    LOCK(symbol, parameters, arguments, trial, r == 0, 0, lock, lock->__data.__cur_writer, deadline)
+RWLOCK(pthread_rwlock_rdlock, (pthread_rwlock_t * lock), (lock), try_rwlock_tryrdlock(lock), 0)
+RWLOCK(pthread_rwlock_wrlock, (pthread_rwlock_t * lock), (lock), try_rwlock_trywrlock(lock), 0)
 RWLOCK(pthread_rwlock_timedrdlock, (pthread_rwlock_t * lock, const struct timespec *until),
-       (lock, until), good_time(CLOCK_REALTIME, until) ? try_rwlock_tryrdlock(lock) : EBUSY)
+       (lock, until), good_time(CLOCK_REALTIME, until) ? try_rwlock_tryrdlock(lock) : EBUSY,
+       st_pack(until, CLOCK_REALTIME))
 RWLOCK(pthread_rwlock_timedwrlock, (pthread_rwlock_t * lock, const struct timespec *until),
-       (lock, until), good_time(CLOCK_REALTIME, until) ? try_rwlock_trywrlock(lock) : EBUSY)
+       (lock, until), good_time(CLOCK_REALTIME, until) ? try_rwlock_trywrlock(lock) : EBUSY,
+       st_pack(until, CLOCK_REALTIME))
 RWLOCK(pthread_rwlock_clockrdlock,
        (pthread_rwlock_t * lock, clockid_t clock, const struct timespec *until),
-       (lock, clock, until), good_time(clock, until) ? try_rwlock_tryrdlock(lock) : EBUSY)
+       (lock, clock, until), good_time(clock, until) ? try_rwlock_tryrdlock(lock) : EBUSY,
+       st_pack(until, (unsigned)clock))
 RWLOCK(pthread_rwlock_clockwrlock,
        (pthread_rwlock_t * lock, clockid_t clock, const struct timespec *until),
-       (lock, clock, until), good_time(clock, until) ? try_rwlock_trywrlock(lock) : EBUSY)
+       (lock, clock, until), good_time(clock, until) ? try_rwlock_trywrlock(lock) : EBUSY,
+       st_pack(until, (unsigned)clock))
 
 LOCK(pthread_spin_lock, (pthread_spinlock_t * lock), (lock), try_spin_trylock(lock), r == 0, 0,
-     lock, 0)
+     lock, 0, 0)
 
 /* glibc's mtx_t is a pthread_mutex_t, and its functions are pthread's with other result codes. */
 #define MTX(mutex) ((pthread_mutex_t *)(mutex))
 LOCK(mtx_lock, (mtx_t * mutex), (mutex), try_mutex_trylock(MTX(mutex)), r == 0, thrd_success, mutex,
-     MTX(mutex)->__data.__owner)
+     MTX(mutex)->__data.__owner, 0)
 LOCK(mtx_timedlock, (mtx_t * mutex, const struct timespec *until), (mutex, until),
      good_time(CLOCK_REALTIME, until) ? try_mutex_trylock(MTX(mutex)) : EBUSY, r == 0, thrd_success,
-     mutex, MTX(mutex)->__data.__owner)
+     mutex, MTX(mutex)->__data.__owner, st_pack(until, CLOCK_REALTIME))
 
 /* ---- waiting at certain moments only ----------------------------------------------------------*/
 

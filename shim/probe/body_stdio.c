@@ -22,7 +22,7 @@
 #define GET(symbol, result, parameters, arguments, f, ready)                                       \
     CHARACTER(symbol, result, parameters, arguments, f, ready, st_unread, ST_STREAM_READ)
 #define PUT(symbol, result, parameters, arguments, f, ready)                                       \
-    CHARACTER(symbol, result, parameters, arguments, f, ready, st_unwritten, ST_STREAM_WRITE)
+    CHARACTER(symbol, result, parameters, arguments, f, ready, st_unwritten, ST_WRITES(1))
 
 #define HAS_INPUT(f) (st_has_input(f) && !st_stream_locked(f))
 #define HAS_ROOM(f)  (st_has_room(f) && !st_stream_locked(f))
@@ -58,31 +58,50 @@ PUT(putwchar_unlocked, wint_t, (wchar_t c), (c), stdout, st_has_wide_room(stdout
 
 /* ---- formats ----------------------------------------------------------------------------------*/
 
+/* The result says how much was printed: kept with the call, for strict mode. */
+#define TIMED_PRINT(symbol, f, call)                                                               \
+    do {                                                                                           \
+        ST_PERSONALITY();                                                                          \
+        struct st_slot *slot_ = st_self;                                                           \
+        uint32_t seq_ =                                                                            \
+            st_enter(slot_, ST_CALL_##symbol, (uintptr_t)(f), st_unwritten(f), ST_WRITES(-1));     \
+        call;                                                                                      \
+        if (seq_) {                                                                                \
+            slot_->args[2] = ST_WRITES((intptr_t)r);                                               \
+            st_leave(slot_, seq_, ST_STDIO);                                                       \
+        }                                                                                          \
+    } while (0)
+
 /* The v form of the same function, the checked one of a checked one: what it does with the format
  * and the list is the same code in libc. */
-#define FORMAT(symbol, v, parameters, last, a0, a1, a2, ...)                                       \
+#define FORMAT(symbol, parameters, timed)                                                          \
     VARIADIC_ON_LOOP(symbol, int, parameters)                                                      \
     {                                                                                              \
         va_list list;                                                                              \
         int r;                                                                                     \
-        va_start(list, last);                                                                      \
-        TIMED(symbol, ST_STDIO, a0, a1, a2, r = real_##v(__VA_ARGS__, list));                      \
+        st_want_address(ST_CALL_##symbol);                                                         \
+        va_start(list, format);                                                                    \
+        timed;                                                                                     \
         va_end(list);                                                                              \
         return r;                                                                                  \
     }
 #define PRINT(symbol, v, parameters, f, ...)                                                       \
-    FORMAT(symbol, v, parameters, format, f, st_unwritten(f), ST_STREAM_WRITE, __VA_ARGS__)
+    FORMAT(symbol, parameters, TIMED_PRINT(symbol, f, r = real_##v(__VA_ARGS__, list)))
 #define SCAN(symbol, v, parameters, f, ...)                                                        \
-    FORMAT(symbol, v, parameters, format, f, st_unread(f), ST_STREAM_READ, __VA_ARGS__)
+    FORMAT(                                                                                        \
+        symbol, parameters,                                                                        \
+        TIMED(symbol, ST_STDIO, f, st_unread(f), ST_STREAM_READ, r = real_##v(__VA_ARGS__, list)))
+#define DPRINT(symbol, v, parameters, ...)                                                         \
+    FORMAT(symbol, parameters, TIMED(symbol, ST_STDIO, fd, 0, 0, r = real_##v(__VA_ARGS__, list)))
 
 PRINT(printf, vprintf, (const char *format, ...), stdout, format)
 PRINT(__printf_chk, __vprintf_chk, (int flags, const char *format, ...), stdout, flags, format)
 PRINT(fprintf, vfprintf, (FILE * f, const char *format, ...), f, f, format)
 PRINT(__fprintf_chk, __vfprintf_chk, (FILE * f, int flags, const char *format, ...), f, f, flags,
       format)
-FORMAT(dprintf, vdprintf, (int fd, const char *format, ...), format, fd, 0, 0, fd, format)
-FORMAT(__dprintf_chk, __vdprintf_chk, (int fd, int flags, const char *format, ...), format, fd, 0,
-       0, fd, flags, format)
+DPRINT(dprintf, vdprintf, (int fd, const char *format, ...), fd, format)
+DPRINT(__dprintf_chk, __vdprintf_chk, (int fd, int flags, const char *format, ...), fd, flags,
+       format)
 SCAN(scanf, vscanf, (const char *format, ...), st_stdin(), format)
 SCAN(__isoc99_scanf, __isoc99_vscanf, (const char *format, ...), st_stdin(), format)
 SCAN(fscanf, vfscanf, (FILE * f, const char *format, ...), f, f, format)
@@ -98,13 +117,56 @@ SCAN(__isoc99_wscanf, __isoc99_vwscanf, (const wchar_t *format, ...), st_stdin()
 SCAN(fwscanf, vfwscanf, (FILE * f, const wchar_t *format, ...), f, f, format)
 SCAN(__isoc99_fwscanf, __isoc99_vfwscanf, (FILE * f, const wchar_t *format, ...), f, f, format)
 
+#define VPRINT(symbol, f, parameters, arguments)                                                   \
+    ON_LOOP(symbol, int, parameters)                                                               \
+    {                                                                                              \
+        int r;                                                                                     \
+        TIMED_PRINT(symbol, f, r = real_##symbol arguments);                                       \
+        return r;                                                                                  \
+    }                                                                                              \
+    WRAPPER(symbol, int, parameters)                                                               \
+    {                                                                                              \
+        if (ST_LIKELY(!st_self))                                                                   \
+            return real_##symbol arguments;                                                        \
+        return loop_##symbol arguments;                                                            \
+    }
+VPRINT(vprintf, stdout, (const char *format, va_list list), (format, list))
+VPRINT(__vprintf_chk, stdout, (int flags, const char *format, va_list list), (flags, format, list))
+VPRINT(vfprintf, f, (FILE * f, const char *format, va_list list), (f, format, list))
+VPRINT(__vfprintf_chk, f, (FILE * f, int flags, const char *format, va_list list),
+       (f, flags, format, list))
+VPRINT(vwprintf, stdout, (const wchar_t *format, va_list list), (format, list))
+VPRINT(__vwprintf_chk, stdout, (int flags, const wchar_t *format, va_list list),
+       (flags, format, list))
+VPRINT(vfwprintf, f, (FILE * f, const wchar_t *format, va_list list), (f, format, list))
+VPRINT(__vfwprintf_chk, f, (FILE * f, int flags, const wchar_t *format, va_list list),
+       (f, flags, format, list))
+
 #define WARN(symbol, v)                                                                            \
     VARIADIC_ON_LOOP(symbol, void, (const char *format, ...))                                      \
     {                                                                                              \
         va_list list;                                                                              \
+        st_want_address(ST_CALL_##symbol);                                                         \
         va_start(list, format);                                                                    \
         TIMED(symbol, ST_STDIO, stderr, 0, ST_STREAM_WRITE, real_##v(format, list));               \
         va_end(list);                                                                              \
     }
 WARN(warn, vwarn)
 WARN(warnx, vwarnx)
+
+/* ---- closing: what is left in the buffer is written out --------------------------------------*/
+
+ON_LOOP(fclose, int, (FILE * f))
+{
+    int r;
+    TIMED(fclose, ST_STDIO, f->_fileno, st_is_strict(ST_STDIO) && st_closing_writes(f), 0,
+          r = real_fclose(f));
+    return r;
+}
+
+WRAPPER(fclose, int, (FILE * f))
+{
+    if (ST_LIKELY(!st_self))
+        return real_fclose(f);
+    return loop_fclose(f);
+}

@@ -18,9 +18,6 @@ static const struct {
     uint16_t number, id;
     uint8_t words[3];
 } others[] = {
-    {SYS_futex_waitv, ST_CALL_futex_waitv, {0, NO, NO}},
-    {SYS_io_getevents, ST_CALL_io_getevents, {0, NO, NO}},
-    {SYS_io_pgetevents, ST_CALL_io_getevents, {0, NO, NO}},
     {SYS_pause, ST_CALL_pause, {EVER, NO, NO}},
     {SYS_rt_sigsuspend, ST_CALL_sigsuspend, {EVER, NO, NO}},
     {SYS_rt_sigtimedwait, ST_CALL_sigtimedwait, {2, NO, NO}},
@@ -37,7 +34,7 @@ static const struct {
     {SYS_truncate, ST_CALL_truncate, {0, NO, NO}},
     {SYS_ftruncate, ST_CALL_ftruncate, {0, NO, NO}},
     {SYS_fallocate, ST_CALL_fallocate, {0, NO, NO}},
-    {SYS_getrandom, ST_CALL_getrandom, {NO, 2, NO}},
+    {SYS_getrandom, ST_CALL_getrandom, {NO, NO, NO}},
     {SYS_syncfs, ST_CALL_syncfs, {0, NO, NO}},
     {SYS_sync, ST_CALL_sync, {NO, NO, NO}},
     {SYS_stat, ST_CALL_stat, {0, NO, NO}},
@@ -58,10 +55,8 @@ static const struct {
     {SYS_rmdir, ST_CALL_rmdir, {0, NO, NO}},
     {SYS_getdents64, ST_CALL_getdents64, {0, NO, NO}},
     {SYS_ioctl, ST_CALL_ioctl, {0, 1, NO}},
-    {SYS_mq_timedreceive, ST_CALL_mq_timedreceive, {0, NO, NO}},
-    {SYS_mq_timedsend, ST_CALL_mq_timedsend, {0, NO, NO}},
-    {SYS_semop, ST_CALL_semop, {0, 1, 2}},
-    {SYS_semtimedop, ST_CALL_semtimedop, {0, 1, 2}},
+    {SYS_mq_timedreceive, ST_CALL_mq_timedreceive, {0, 4, NO}},
+    {SYS_mq_timedsend, ST_CALL_mq_timedsend, {0, 4, NO}},
 };
 
 static bool describe_other(long number, const long *a, enum st_call_id *id, unsigned *class,
@@ -81,6 +76,80 @@ static bool describe_other(long number, const long *a, enum st_call_id *id, unsi
     return false;
 }
 
+/* Milliseconds of a timeout that the kernel reads itself: it need not be where the program says, so
+ * it is read as a stranger's memory. -1: for ever, or it cannot be read. */
+static uintptr_t timeout_of(long timespec)
+{
+    struct timespec t;
+    if (!st_peek(&t, (const void *)timespec, sizeof(t)))
+        return (uintptr_t)-1L;
+    return (uintptr_t)(t.tv_sec * 1000 + (t.tv_nsec + 999999) / 1000000);
+}
+
+static uintptr_t select_timeout(long timeval)
+{
+    struct timeval t;
+    if (!st_peek(&t, (const void *)timeval, sizeof(t)))
+        return (uintptr_t)-1L;
+    return (uintptr_t)(t.tv_sec * 1000 + (t.tv_usec + 999) / 1000);
+}
+
+/* io_uring_enter has none, or one among its further arguments. */
+static uintptr_t uring_timeout(const long *a)
+{
+    struct io_uring_getevents_arg more;
+    /* Who waits for no more than he submits need not wait for others. */
+    if (a[1] >= a[2])
+        return 0;
+    if (!(a[3] & IORING_ENTER_EXT_ARG) || !st_peek(&more, (const void *)a[4], sizeof(more)))
+        return (uintptr_t)-1L;
+    return timeout_of((long)more.ts);
+}
+
+/* Waits with a timeout or a deadline. */
+static bool describe_wait(long number, const long *a, enum st_call_id *id, unsigned *class,
+                          uintptr_t *w)
+{
+    static const struct timespec at_once = {0, 0};
+    *class = ST_WAIT;
+    w[1] = (uintptr_t)a[1];
+    w[2] = (uintptr_t)a[0];
+    switch (number) {
+    case SYS_poll:
+    case SYS_ppoll:
+        *id = number == SYS_poll ? ST_CALL_poll : ST_CALL_ppoll;
+        *class = w[1] ? ST_WAIT : ST_SLEEP; /* for no descriptors */
+        w[0] = number == SYS_poll ? (uintptr_t)a[2] : timeout_of(a[2]);
+        return true;
+    case SYS_select:
+    case SYS_pselect6:
+        *id = number == SYS_select ? ST_CALL_select : ST_CALL_pselect;
+        w[0] = number == SYS_select ? select_timeout(a[4]) : timeout_of(a[4]);
+        w[1] = a[1] || a[2] || a[3] ? (uintptr_t)a[0] : 0;
+        w[2] = (uintptr_t)-1L;
+        *class = w[1] ? ST_WAIT : ST_SLEEP;
+        return true;
+    case SYS_io_getevents:
+    case SYS_io_pgetevents:
+        *id = ST_CALL_io_getevents;
+        w[0] = a[1] ? (uintptr_t)a[4] : (uintptr_t)&at_once; /* of none it does not wait */
+        return true;
+    case SYS_semop:
+    case SYS_semtimedop:
+        *id = number == SYS_semop ? ST_CALL_semop : ST_CALL_semtimedop;
+        *class = ST_IPC;
+        w[2] = st_pack(number == SYS_semop ? NULL : (const void *)a[3], (unsigned)a[2]);
+        return true;
+    case SYS_futex_waitv:
+        *id = ST_CALL_futex_waitv;
+        *class = ST_LOCK;
+        w[2] = st_pack((const void *)a[3], (unsigned)a[4]);
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* How the calls that can block are counted. */
 static bool describe(long number, const long *a, enum st_call_id *id, unsigned *class, uintptr_t *w)
 {
@@ -96,7 +165,8 @@ static bool describe(long number, const long *a, enum st_call_id *id, unsigned *
             return false;
         *id = ST_CALL_futex;
         *class = ST_LOCK;
-        w[1] = (uintptr_t)operation;
+        w[1] = (uintptr_t)a[1];
+        w[2] = (uintptr_t)a[3];
         return true;
     }
     case SYS_read:
@@ -180,26 +250,12 @@ static bool describe(long number, const long *a, enum st_call_id *id, unsigned *
     case SYS_waitid:
         *id = ST_CALL_waitid;
         *class = ST_PROCESS;
-        w[0] = (uintptr_t)a[1];
+        w[0] = a[0] == P_ALL ? (uintptr_t)-1L : (uintptr_t)a[1];
         w[1] = (uintptr_t)a[3];
-        return true;
-    case SYS_poll:
-    case SYS_ppoll:
-    case SYS_select:
-    case SYS_pselect6:
-        *id = number == SYS_poll     ? ST_CALL_poll
-              : number == SYS_ppoll  ? ST_CALL_ppoll
-              : number == SYS_select ? ST_CALL_select
-                                     : ST_CALL_pselect;
-        w[0] = number == SYS_poll ? (uintptr_t)a[2] : (uintptr_t)-1L;
-        w[1] = number == SYS_poll || number == SYS_ppoll ? (uintptr_t)a[1]
-               : a[1] || a[2] || a[3]                    ? (uintptr_t)a[0]
-                                                         : 0;
-        *class = w[1] ? ST_WAIT : ST_SLEEP;
-        w[2] = (uintptr_t)-1L;
+        w[2] = (uintptr_t)a[0];
         return true;
     default:
-        return describe_other(number, a, id, class, w);
+        return describe_wait(number, a, id, class, w) || describe_other(number, a, id, class, w);
     }
 }
 
@@ -245,11 +301,9 @@ ON_LOOP(syscall, long, (long number, const long *a))
             st_home_end(s);
             return r;
         }
-        /* Who waits for no more than he submits need not wait for others. */
-        bool at_once = number == SYS_io_uring_enter && a[1] >= a[2];
-        w[0] = number == SYS_epoll_wait || number == SYS_epoll_pwait ? (uintptr_t)a[3]
-               : at_once                                             ? 0
-                                                                     : (uintptr_t)-1L;
+        w[0] = number == SYS_io_uring_enter ? uring_timeout(a)
+               : number == SYS_epoll_pwait2 ? timeout_of(a[3])
+                                            : (uintptr_t)a[3];
         w[1] = 1;
         w[2] = (uintptr_t)a[0];
     } else if (!describe(number, a, &id, &class, w)) {

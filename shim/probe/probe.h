@@ -157,7 +157,11 @@ void st_abandon(struct st_slot *s);
 void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
                 const struct st_what *what);
 void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args, uint64_t ticks);
-bool st_could_block(const struct st_call *c, const uint64_t *args, const struct st_what *what);
+bool st_could_block(const struct st_call *c, const uint64_t *args, struct st_what *what,
+                    uint64_t ticks);
+void st_what_fd(struct st_what *w, int fd);
+void st_what_string(struct st_what *w, const char *text);
+bool st_peek(void *to, const void *from, size_t n);
 struct st_capture *st_capture_take(void);
 uint32_t st_capture_stack(void *to, const struct st_slot *s, uintptr_t from);
 int st_capture_python(struct st_py_raw *to, int max, st_py_read_fn read);
@@ -167,6 +171,31 @@ bool st_capture_pending(void);
 void st_capture_init(void);
 void st_capture_child(void);
 void st_copy(void *to, const void *from, size_t n);
+
+/* A pointer and a small number in one word of a slot: addresses of programs have 47 bits. */
+static inline uintptr_t st_pack(const void *p, unsigned n)
+{
+    return (uintptr_t)p | (uintptr_t)(uint16_t)n << 48;
+}
+
+static inline const void *st_packed_pointer(uint64_t word)
+{
+    return (const void *)(uintptr_t)(word << 16 >> 16);
+}
+
+static inline int st_packed_number(uint64_t word)
+{
+    return (int16_t)(word >> 48);
+}
+
+/* ---- strict mode: what has to be asked before a call ---- */
+
+static inline bool st_is_strict(enum st_class class)
+{
+    return ST_UNLIKELY(st_settings.strict >> class & 1);
+}
+
+bool st_lingers(int fd);
 
 /* ---- loops ---- */
 

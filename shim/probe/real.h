@@ -130,6 +130,29 @@ void st_resolve_all(void);
             st_leave(slot_, seq_, class);                                                          \
     } while (0)
 
+/* Reading or writing no bytes at all returns at once. */
+#define ST_FOR_NOTHING(n) W((n) ? 0 : MSG_DONTWAIT)
+
+/* Are there entries left in the buffer of a directory? */
+static inline bool st_has_entries(const DIR *dir)
+{
+    /* glibc's struct __dirstream, the same since 2.0 but for the lock's size */
+    const struct {
+        int fd, lock;
+        size_t allocation, size, offset;
+    } *d = (const void *)dir;
+    return d->offset < d->size;
+}
+
+/* Of a wrapper that calls another function in place of its own: the agent wants its address, too.
+ */
+static inline void st_want_address(enum st_call_id id)
+{
+    uintptr_t p = (uintptr_t)*st_calls[id].real;
+    if (ST_UNLIKELY(p - st_shared.probe_lo < st_shared.probe_hi - st_shared.probe_lo))
+        st_resolve_row(id);
+}
+
 static inline uintptr_t st_barrier_waits(const pthread_barrier_t *barrier)
 {
     /* glibc ≥ 2.24: { in, current_round, count, … }; the last to come in does not wait */

@@ -133,7 +133,11 @@ void ST_COLD st_over(struct st_slot *s, uint32_t seq, uint64_t ticks, unsigned c
     }
     bool over = ticks >= st_threshold_ticks[class] &&
                 (st_threshold_ticks[class] == 0 || !st_told_not_to_wait(c, s->args, &what));
-    bool strict = !over && strict_class && st_could_block(c, s->args, &what);
+    /* of two descriptors, the other may be the one, and of another class */
+    bool either = c->rule == ST_RULE_TWO_FDS;
+    bool strict = !over && (strict_class || either) && st_could_block(c, s->args, &what, ticks);
+    if (strict && c->class == ST_FD)
+        class = what.class;
     if ((over || strict)) {
         s->found += ticks;
         if (claim(s, seq))

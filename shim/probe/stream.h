@@ -8,14 +8,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <wchar.h>
 
 /* The program's stdin, for the probe: its library exports another symbol of that name (musl.c),
  * which a plain reference would mean. */
 FILE *st_stdin(void);
 
-/* args[2] of ST_RULE_STREAM */
-enum { ST_STREAM_READ, ST_STREAM_WRITE, ST_STREAM_FLUSH };
+/* args[2] of ST_RULE_STREAM: which way the data goes and, of what is written, how much it is (where
+ * that is known) or the string itself. */
+enum { ST_STREAM_READ, ST_STREAM_WRITE, ST_STREAM_FLUSH, ST_STREAM_STRING };
+#define ST_STREAM_LINE      ((uintptr_t)1 << 63)
+#define ST_WRITES(n)        (((uintptr_t)(n) + 1) << 2 | ST_STREAM_WRITE) /* -1: not known */
+#define ST_WRITES_STRING(s) ((uintptr_t)(s) << 2 | ST_STREAM_STRING)
+#define ST_WRITES_LINE(s)   (ST_WRITES_STRING(s) | ST_STREAM_LINE)
 
 struct st_wide {
     wchar_t *read_ptr, *read_end, *read_base;
@@ -32,12 +38,26 @@ static inline const struct st_wide *st_wide_of(const FILE *f)
     return (const struct st_wide *)f->_wide_data;
 }
 
+/* Streams in memory, and those of fopencookie, have none; the former leave the field as it was. */
+static inline bool st_stream_has_file(const FILE *f)
+{
+    enum { IS_FILEBUF = 0x2000 };
+    return f->_flags & IS_FILEBUF && f->_fileno >= 0;
+}
+
 /* Another thread has the stream's lock, and may be waiting in a read while it does. */
 static inline bool st_stream_locked(const FILE *f)
 {
     enum { USER_LOCK = 0x8000 };
-    return !(f->_flags & USER_LOCK) && f->_lock &&
-           __atomic_load_n((const int *)f->_lock, __ATOMIC_RELAXED) != 0;
+    const struct {
+        int lock, count;
+        const void *owner;
+    } *lock = (const void *)f->_lock;
+    const void *self;
+    if (f->_flags & USER_LOCK || !lock || __atomic_load_n(&lock->lock, __ATOMIC_RELAXED) == 0)
+        return false;
+    __asm__("movq %%fs:16, %0" : "=r"(self)); /* pthread_self(), without a call */
+    return __atomic_load_n(&lock->owner, __ATOMIC_RELAXED) != self;
 }
 
 static inline bool st_has_input(const FILE *f)
@@ -61,45 +81,74 @@ static inline bool st_has_wide_room(const FILE *f)
     return st_is_wide(f) && st_wide_of(f)->write_ptr < st_wide_of(f)->write_end;
 }
 
-/* ---- positions, kept with a call: strict mode compares them afterwards ------------------------*/
+/* ---- what is kept with a call: strict mode compares it afterwards
+ * -------------------------------*/
 
-/* Where reading goes on in the buffer; 0 where the buffer is empty. */
+static inline uintptr_t st_where_reading(const FILE *f)
+{
+    const void *now, *end;
+    if (st_is_wide(f)) {
+        now = st_wide_of(f)->read_ptr;
+        end = st_wide_of(f)->read_end;
+    } else {
+        now = f->_IO_read_ptr;
+        end = f->_IO_read_end;
+    }
+    return (uintptr_t)now | (uintptr_t)end << 48;
+}
+
+/* Where reading goes on in the buffer, and the low half of where that ends; 0 where it is empty. */
 static inline uintptr_t st_unread(const FILE *f)
 {
-    if (st_is_wide(f))
-        return st_has_wide_input(f) ? (uintptr_t)st_wide_of(f)->read_ptr : 0;
-    return st_has_input(f) ? (uintptr_t)f->_IO_read_ptr : 0;
+    bool any = st_is_wide(f) ? st_has_wide_input(f) : st_has_input(f);
+    return any ? st_where_reading(f) : 0;
 }
 
-/* Where writing goes on in the buffer; 0 where there is none yet. */
+/* How much is in the buffer that has not been written out. */
 static inline uintptr_t st_unwritten(const FILE *f)
 {
-    return st_is_wide(f) ? (uintptr_t)st_wide_of(f)->write_ptr : (uintptr_t)f->_IO_write_ptr;
+    if (st_is_wide(f))
+        return (uintptr_t)(st_wide_of(f)->write_ptr - st_wide_of(f)->write_base) +
+               (uintptr_t)(f->_IO_write_ptr - f->_IO_write_base);
+    return (uintptr_t)(f->_IO_write_ptr - f->_IO_write_base);
 }
 
-/* Is there anything to be written out? Of all streams (NULL) nobody knows. */
+bool st_any_unwritten(void);
+bool st_closing_writes(const FILE *f);
+
+/* The same, also of all streams (NULL). */
 static inline uintptr_t st_pending(const FILE *f)
 {
-    if (!f)
-        return 1;
-    return f->_IO_write_ptr > f->_IO_write_base ||
-           (st_is_wide(f) && st_wide_of(f)->write_ptr > st_wide_of(f)->write_base);
+    return f ? st_unwritten(f) : st_any_unwritten();
+}
+
+/* How much was written, by args[2]; -1: not known. */
+static inline uintptr_t st_written(const FILE *f, uintptr_t direction)
+{
+    const char *s = (const char *)((direction & ~ST_STREAM_LINE) >> 2);
+    if ((direction & 3) == ST_STREAM_WRITE)
+        return (direction >> 2) - 1;
+    /* the call has read it a moment ago */
+    return (st_is_wide(f) ? wcslen((const wchar_t *)(const void *)s) : strlen(s)) +
+           (direction & ST_STREAM_LINE ? 1 : 0);
 }
 
 /* Has a call that began at `before` gone past the buffer, to the descriptor? */
 static inline bool st_stream_went_out(const FILE *f, uintptr_t before, uintptr_t direction)
 {
-    uintptr_t now, base;
-    switch (direction) {
+    const uintptr_t position = ((uintptr_t)1 << 48) - 1;
+    uintptr_t now, n;
+    switch (direction & 3) {
     case ST_STREAM_READ:
-        now = st_is_wide(f) ? (uintptr_t)st_wide_of(f)->read_ptr : (uintptr_t)f->_IO_read_ptr;
-        return before == 0 || now <= before; /* it was filled anew: reading starts over */
-    case ST_STREAM_WRITE:
-        now = st_unwritten(f);
-        base = st_is_wide(f) ? (uintptr_t)st_wide_of(f)->write_base : (uintptr_t)f->_IO_write_base;
-        return now <= before || now <= base; /* it was emptied */
+        /* when it is filled anew, it ends elsewhere, or reading starts over */
+        now = st_where_reading(f);
+        return before == 0 || (now & position) < (before & position) || now >> 48 != before >> 48;
+    case ST_STREAM_FLUSH:
+        return before != 0 && st_unwritten(f) == 0;
     default:
-        return before != 0;
+        now = st_unwritten(f);
+        n = st_written(f, direction);
+        return n == (uintptr_t)-1 ? now < before || now == 0 : now != before + n;
     }
 }
 

@@ -1,13 +1,13 @@
-/* What a call waited for, and whether it could have waited: worked out on the thread that made the
- * call, only when the call is about to be reported. Raw bytes; the agent makes words of them. */
+/* What a call waited for: worked out on the thread that made the call, only when the call is about
+ * to be reported. Raw bytes; the agent makes words of them. */
 #include "real.h"
 
-#include <arpa/inet.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
 /* The program's memory, which may not be where its arguments say: a call that failed with EFAULT is
  * a call all the same. False where it cannot be read, or where a filter forbids to ask. */
-static bool peek(void *to, const void *from, size_t n)
+bool st_peek(void *to, const void *from, size_t n)
 {
     struct iovec local = {to, n}, remote = {(void *)(uintptr_t)from, n};
     /* relaxed: a filter that this thread installed is known to this thread */
@@ -18,14 +18,14 @@ static bool peek(void *to, const void *from, size_t n)
 }
 
 /* A string of the program's, as far as it fits: read page by page, it may end where they do. */
-static void copy_text(struct st_what *w, const char *text)
+void st_what_string(struct st_what *w, const char *text)
 {
     size_t n = 0;
     while (text && n < sizeof(w->bytes) - 1) {
         size_t part = 4096 - ((uintptr_t)(text + n) & 4095);
         if (part > sizeof(w->bytes) - 1 - n)
             part = sizeof(w->bytes) - 1 - n;
-        if (!peek(w->bytes + n, text + n, part))
+        if (!st_peek(w->bytes + n, text + n, part))
             break;
         for (size_t end = n + part; n < end && w->bytes[n]; n++)
             ;
@@ -43,13 +43,6 @@ static void set_words(struct st_what *w, uint64_t a, uint64_t b)
     st_copy(w->bytes, words, sizeof(words));
     w->len = sizeof(words);
     w->kind = ST_WHAT_WORDS;
-}
-
-static uint64_t word(const struct st_what *w, int i)
-{
-    uint64_t v;
-    st_copy(&v, w->bytes + 8 * i, sizeof(v));
-    return v;
 }
 
 uint8_t st_mode_class(unsigned mode, bool tty)
@@ -81,7 +74,17 @@ static void set_socket(struct st_what *w, int fd)
     w->kind = ST_WHAT_SOCKET;
 }
 
-static void set_fd(struct st_what *w, int fd)
+/* Would the kernel wait for it? A file's contents whatever the flags say, memory that looks like a
+ * device (/dev/null, /dev/zero) never, all else where it is blocking. */
+static bool waits(const struct stat *st, bool blocking)
+{
+    enum { MEMORY_DEVICES = 1 };
+    if (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode) || S_ISBLK(st->st_mode))
+        return true;
+    return blocking && !(S_ISCHR(st->st_mode) && major(st->st_rdev) == MEMORY_DEVICES);
+}
+
+void st_what_fd(struct st_what *w, int fd)
 {
     struct stat st;
     w->class = ST_IPC;
@@ -94,6 +97,7 @@ static void set_fd(struct st_what *w, int fd)
     bool tty = S_ISCHR(st.st_mode) && ST_RAW(SYS_ioctl, fd, 0x5401 /* TCGETS */, termios, 0) == 0;
     w->class = st_mode_class(st.st_mode, tty);
     w->blocking = !(ST_RAW(SYS_fcntl, fd, F_GETFL, 0, 0) & O_NONBLOCK);
+    w->waits = waits(&st, w->blocking);
     if (S_ISSOCK(st.st_mode)) {
         set_socket(w, fd);
         return;
@@ -119,7 +123,7 @@ static void set_fd(struct st_what *w, int fd)
 static uint64_t asked_ns(const uint64_t *args, uint64_t ticks)
 {
     struct timespec t;
-    if (!peek(&t, (const void *)args[0], sizeof(t)))
+    if (!st_peek(&t, (const void *)args[0], sizeof(t)))
         return 0;
     int64_t ns = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
     if (args[1]) {
@@ -138,7 +142,7 @@ static uint64_t timeout_ms(const void *timeout)
     struct timespec t;
     if (!timeout)
         return (uint64_t)-1L;
-    if (!peek(&t, timeout, sizeof(t)))
+    if (!st_peek(&t, timeout, sizeof(t)))
         return 0;
     return (uint64_t)(t.tv_sec * 1000 + (t.tv_nsec + 999999) / 1000000);
 }
@@ -146,8 +150,9 @@ static uint64_t timeout_ms(const void *timeout)
 static void set_address(struct st_what *w, uintptr_t address, uintptr_t len)
 {
     w->local = false;
-    w->len =
-        len <= sizeof(w->bytes) && peek(w->bytes, (const void *)address, len) ? (uint16_t)len : 0;
+    w->len = len <= sizeof(w->bytes) && st_peek(w->bytes, (const void *)address, len)
+                 ? (uint16_t)len
+                 : 0;
     w->kind = ST_WHAT_SOCKET;
 }
 
@@ -155,31 +160,31 @@ static void set_address(struct st_what *w, uintptr_t address, uintptr_t len)
 static const char *first_name(const uint64_t *args)
 {
     struct gaicb *first, request;
-    if ((int)args[1] < 1 || !peek(&first, (const void *)args[2], sizeof(first)) ||
-        !peek(&request, first, sizeof(request)))
+    if ((int)args[1] < 1 || !st_peek(&first, (const void *)args[2], sizeof(first)) ||
+        !st_peek(&request, first, sizeof(request)))
         return NULL;
     return request.ar_name;
 }
 
 static void set_stream(struct st_what *w, const FILE *f)
 {
-    if (f && f->_fileno >= 0)
-        set_fd(w, f->_fileno);
+    if (f && st_stream_has_file(f))
+        st_what_fd(w, f->_fileno);
 }
 
 static void set_dir(struct st_what *w, const void *dir)
 {
     int fd; /* glibc's struct __dirstream begins with it */
-    if (peek(&fd, dir, sizeof(fd)))
-        set_fd(w, fd);
+    if (st_peek(&fd, dir, sizeof(fd)))
+        st_what_fd(w, fd);
 }
 
 /* The one descriptor that poll waits for. */
 static void set_polled(struct st_what *w, uint64_t address)
 {
     struct pollfd first;
-    if (peek(&first, (const void *)address, sizeof(first)) && first.fd >= 0)
-        set_fd(w, first.fd);
+    if (st_peek(&first, (const void *)address, sizeof(first)) && first.fd >= 0)
+        st_what_fd(w, first.fd);
 }
 
 void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args, uint64_t ticks)
@@ -187,7 +192,7 @@ void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args
     w->kind = ST_WHAT_NONE;
     w->class = ST_IPC;
     w->protocol = 0;
-    w->blocking = w->local = false;
+    w->blocking = w->waits = w->local = false;
     w->len = 0;
     switch ((enum st_rule)c->rule) {
     case ST_RULE_SECONDS:
@@ -210,7 +215,7 @@ void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args
     case ST_RULE_IOCTL:
     case ST_RULE_DRAIN:
     case ST_RULE_MQ:
-        set_fd(w, (int)args[0]);
+        st_what_fd(w, (int)args[0]);
         break;
     case ST_RULE_STREAM:
         set_stream(w, (const FILE *)args[0]);
@@ -219,25 +224,26 @@ void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args
         set_dir(w, (const void *)args[0]);
         break;
     case ST_RULE_CLOSE:
-        w->class = ST_FILE; /* what it was cannot be asked any more */
+        /* what it was cannot be asked any more */
+        w->class = args[1] ? ST_NET : ST_FILE;
         set_words(w, args[0], 0);
         break;
     case ST_RULE_CONNECT:
-        set_fd(w, (int)args[0]);
+        st_what_fd(w, (int)args[0]);
         set_address(w, args[1], args[2]);
         break;
     case ST_RULE_ADDRESS:
         set_address(w, args[0], args[1]);
         break;
     case ST_RULE_LIST:
-        copy_text(w, first_name(args));
+        st_what_string(w, first_name(args));
         break;
     case ST_RULE_PATH:
     case ST_RULE_HOST:
     case ST_RULE_COMMAND:
     case ST_RULE_TEXT:
     case ST_RULE_SPAWN:
-        copy_text(w, (const char *)args[0]);
+        st_what_string(w, (const char *)args[0]);
         break;
     case ST_RULE_POLL:
         set_words(w, args[0], args[1]);
@@ -246,7 +252,6 @@ void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args
         break;
     case ST_RULE_WAIT:
     case ST_RULE_SELECT:
-    case ST_RULE_CHILD:
     case ST_RULE_MUTEX:
     case ST_RULE_COND:
     case ST_RULE_THREAD:
@@ -257,142 +262,13 @@ void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args
     case ST_RULE_SEMOP:
         set_words(w, args[0], args[1]);
         break;
-    case ST_RULE_NONE:
-    case ST_RULE_ALWAYS:
-    case ST_RULE_UNLESS:
-    case ST_RULE_BARRIER:
-        break;
-    }
-}
-
-static bool numeric_host(const struct st_what *w)
-{
-    const char *name = w->bytes;
-    struct in_addr v4;
-    struct in6_addr v6;
-    char copy[64];
-    size_t n = 0;
-    if (w->kind != ST_WHAT_TEXT || inet_aton(name, &v4))
-        return true; /* no name at all is this host's own */
-    for (; name[n] && name[n] != '%' && n < sizeof(copy) - 1; n++)
-        copy[n] = name[n];
-    copy[n] = 0;
-    return inet_pton(AF_INET6, copy, &v6) == 1;
-}
-
-/* Would the kernel wait for this descriptor? A regular file blocks whatever its flags say; it is
- * here only if class file was asked for. */
-static bool fd_waits(const struct st_what *w)
-{
-    return w->class == ST_FILE ? w->kind == ST_WHAT_LINK : w->blocking;
-}
-
-static bool either_waits(const uint64_t *args, const struct st_what *w)
-{
-    const bool files = st_settings.strict & 1u << ST_FILE;
-    struct st_what other = {.kind = ST_WHAT_NONE};
-    if (args[2])
-        return false;
-    if (fd_waits(w) && (w->class != ST_FILE || files))
-        return true;
-    set_fd(&other, (int)args[1]);
-    return fd_waits(&other) && (other.class != ST_FILE || files);
-}
-
-static bool stream_waits(const uint64_t *args, const struct st_what *w)
-{
-    const FILE *f = (const FILE *)args[0];
-    if (!f)
-        return true; /* fflush(NULL): all of them */
-    if (f->_fileno < 0 || (w->class == ST_FILE && !(st_settings.strict & 1u << ST_FILE)))
-        return false;
-    return fd_waits(w) && st_stream_went_out(f, args[1], args[2]);
-}
-
-/* semop waits for an operation that takes or waits for zero, unless that was told not to. */
-static bool semop_waits(const uint64_t *args)
-{
-    struct sembuf operation;
-    for (size_t i = 0; i < args[2] && i < 64; i++)
-        if (peek(&operation, (const struct sembuf *)args[1] + i, sizeof(operation)) &&
-            operation.sem_op <= 0 && !(operation.sem_flg & IPC_NOWAIT))
-            return true;
-    return false;
-}
-
-/* The requests that wait for a terminal's output. Of any other nobody knows what its driver does.
- */
-static bool ioctl_waits(unsigned request, const struct st_what *w)
-{
-    return w->class == ST_TTY && (request == TCSBRK || request == TCSBRKP || request == TCSETSW ||
-                                  request == TCSETSF || request == TCSETAW || request == TCSETAF);
-}
-
-/* Strict mode: could this call have blocked, however fast it was? */
-bool st_could_block(const struct st_call *c, const uint64_t *args, const struct st_what *w)
-{
-    switch ((enum st_rule)c->rule) {
-    case ST_RULE_SECONDS:
-    case ST_RULE_USECONDS:
-    case ST_RULE_TIMESPEC:
-        return word(w, 0) > 0;
-    case ST_RULE_FD:
-        return !(args[1] & MSG_DONTWAIT) && fd_waits(w);
-    case ST_RULE_TWO_FDS:
-        return either_waits(args, w);
-    case ST_RULE_STREAM:
-        return stream_waits(args, w);
-    case ST_RULE_INODE:
-        return w->class == ST_FILE && w->kind == ST_WHAT_LINK;
-    case ST_RULE_IOCTL:
-        return ioctl_waits((unsigned)args[1], w);
-    case ST_RULE_CONNECT:
-    case ST_RULE_MQ:
-        return w->blocking;
-    case ST_RULE_HOST:
-        return args[0] && !args[2] && !numeric_host(w);
-    case ST_RULE_LIST:
-        return (int)args[0] == GAI_WAIT && !numeric_host(w);
-    case ST_RULE_ADDRESS:
-        return !args[2];
-    case ST_RULE_WAIT:
-    case ST_RULE_SELECT:
-    case ST_RULE_POLL:
-        return (int)args[0] != 0;
-    case ST_RULE_TIMEOUT:
-        return word(w, 0) != 0;
     case ST_RULE_CHILD:
-        return !(args[1] & WNOHANG);
-    case ST_RULE_COMMAND:
-        return args[0] != 0;
-    case ST_RULE_FLOCK:
-        return !(args[1] & (LOCK_NB | LOCK_UN));
-    case ST_RULE_SEMAPHORE:
-    case ST_RULE_BARRIER:
-        return args[1] != 0;
-    case ST_RULE_SEMOP:
-        return semop_waits(args);
-    case ST_RULE_SYNC:
-    case ST_RULE_UNLESS:
-    case ST_RULE_QUEUE:
-    case ST_RULE_DRAIN:
-        return args[1] == 0;
-    case ST_RULE_PATH:
-        /* a stream's path is a regular file's, as far as anybody knows */
-        return c->class != ST_STDIO || st_settings.strict & 1u << ST_FILE;
-    case ST_RULE_MUTEX:
-    case ST_RULE_COND:
-    case ST_RULE_THREAD:
-    case ST_RULE_FUTEX:
-    case ST_RULE_ALWAYS:
-    case ST_RULE_TEXT:
-    case ST_RULE_ID:
-    case ST_RULE_DIR:
-        return true;
+        set_words(w, args[0], args[2]);
+        break;
     case ST_RULE_NONE:
-    case ST_RULE_SPAWN:
-    case ST_RULE_CLOSE: /* whether it lingered or had anything to write cannot be told */
+    case ST_RULE_ALWAYS:
+    case ST_RULE_UNLESS:
+    case ST_RULE_BARRIER:
         break;
     }
-    return false;
 }
