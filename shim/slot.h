@@ -240,6 +240,11 @@ enum { ST_END_THREAD, ST_END_CLOSED, ST_END_API };
 
 enum { ST_MAX_SLOTS = 256, ST_CAPTURES = 24, ST_CAPTURE_STACK = 96 * 1024, ST_PY_MAX = 128 };
 
+struct st_page {
+    uint64_t start; /* 0: none has been read */
+    uint8_t bytes[4096];
+};
+
 /* A call that was at or over its threshold when it ended, copied by its own thread. */
 struct st_capture {
     _Atomic uint8_t state; /* FREE → FILLING → READY (owner) → FREE (agent) */
@@ -256,6 +261,7 @@ struct st_capture {
     uint32_t stack_len;
     int32_t py_len;
     struct st_py_raw py[ST_PY_MAX];
+    struct st_page page; /* of a sample: what its handler has read */
     _Alignas(16) uint8_t stack[ST_CAPTURE_STACK];
 };
 

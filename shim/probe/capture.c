@@ -74,11 +74,11 @@ int st_read_own(void *context, uint64_t address, void *buffer, size_t n)
 }
 
 /* The thread's own Python frames: it is in a C call, so they stand still. */
-int st_capture_python(struct st_py_raw *to, int max, st_py_read_fn read)
+int st_capture_python(struct st_py_raw *to, int max, st_py_read_fn read, void *context)
 {
     const struct st_py_layout *py = &st_shared.py;
     uint64_t tstate = py->version ? st_py_own_tstate(py) : 0;
-    return tstate ? st_py_walk(py, tstate, read, NULL, to, max) : 0;
+    return tstate ? st_py_walk(py, tstate, read, context, to, max) : 0;
 }
 
 void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
@@ -114,7 +114,7 @@ void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
         c->args[i] = s->args[i];
     c->what = *what;
     c->stack_len = st_capture_stack(c->stack, s, s->regs[ST_RSP]);
-    c->py_len = st_capture_python(c->py, ST_PY_MAX, st_read_own);
+    c->py_len = st_capture_python(c->py, ST_PY_MAX, st_read_own, NULL);
     /* release: the agent sees all of the above */
     atomic_store_explicit(&c->state, ST_CAPTURE_READY, memory_order_release);
 }

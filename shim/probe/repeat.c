@@ -49,7 +49,7 @@ static uint64_t key_of(const struct st_slot *s, unsigned class, bool strict)
     hash = mix(hash, class << 1 | strict);
     hash = mix(hash, s->regs[ST_RIP]);
     hash = mix(hash, s->regs[ST_RSP]);
-    int n = st_capture_python(raw, PYTHON_FRAMES, st_read_own);
+    int n = st_capture_python(raw, PYTHON_FRAMES, st_read_own, NULL);
     for (int i = 0; i < n; i++)
         hash = mix(mix(hash, raw[i].code), raw[i].instr);
     if (n <= 0)

@@ -24,14 +24,29 @@ void ST_COLD st_wait_sample(struct st_slot *s)
     }
 }
 
-/* The interpreter may have been interrupted in the middle of changing its frames. */
-static int read_safely(void *context, uint64_t address, void *buffer, size_t n)
+static bool read_memory(uint64_t address, void *buffer, size_t n)
 {
     struct iovec local = {buffer, n}, remote = {(void *)(uintptr_t)address, n};
-    (void)context;
-    long r = st_raw6(SYS_process_vm_readv, ST_RAW(SYS_getpid, 0, 0, 0, 0), (long)&local, 1,
-                     (long)&remote, 1, 0);
-    return r == (long)n ? 0 : -EFAULT;
+    return st_raw6(SYS_process_vm_readv, ST_RAW(SYS_getpid, 0, 0, 0, 0), (long)&local, 1,
+                   (long)&remote, 1, 0) == (long)n;
+}
+
+/* The interpreter may have been interrupted in the middle of changing its frames. From 3.11 on they
+ * lie next to each other, so that a page, read once, holds many. */
+static int read_safely(void *context, uint64_t address, void *buffer, size_t n)
+{
+    struct st_page *page = context;
+    uint64_t start = address & ~(uint64_t)(sizeof(page->bytes) - 1);
+    if (address - start + n > sizeof(page->bytes))
+        return read_memory(address, buffer, n) ? 0 : -EFAULT;
+    if (page->start != start) {
+        page->start = 0;
+        if (!read_memory(start, page->bytes, sizeof(page->bytes)))
+            return -EFAULT;
+        page->start = start;
+    }
+    st_copy(buffer, page->bytes + (address - start), n);
+    return 0;
 }
 
 static void copy_interrupted(struct st_slot *s, const ucontext_t *u)
@@ -45,6 +60,7 @@ static void copy_interrupted(struct st_slot *s, const ucontext_t *u)
         return;
     c->sample = true;
     c->key = 0;
+    c->page.start = 0;
     c->strict = false;
     c->slot = (uint16_t)(s - st_shared.slots);
     c->generation = s->generation;
@@ -53,7 +69,7 @@ static void copy_interrupted(struct st_slot *s, const ucontext_t *u)
     for (int i = 0; i < ST_REGS; i++)
         c->regs[i] = (uint64_t)u->uc_mcontext.gregs[from[i]];
     c->stack_len = st_capture_stack(c->stack, s, c->regs[ST_RSP]);
-    c->py_len = st_capture_python(c->py, ST_PY_MAX, read_safely);
+    c->py_len = st_capture_python(c->py, ST_PY_MAX, read_safely, &c->page);
     /* release: the agent sees all of the above */
     atomic_store_explicit(&c->state, ST_CAPTURE_READY, memory_order_release);
 }
