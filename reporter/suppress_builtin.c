@@ -58,6 +58,9 @@ static const char *const builtin[] = {
     "call:pthread_join frame:uv__threadpool_cleanup",
     "call:pthread_join frame:uv_library_shutdown",
 
+    /* asyncio waits for a child when its descriptor has said that it has ended. */
+    "call:waitpid frame:*PidfdChildWatcher._do_wait",
+
     /* The main thread runs a loop like the others, and joins them when its own has ended. */
     "call:pthread_join process:haproxy",
     "call:pthread_join process:memcached",
