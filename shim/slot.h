@@ -200,8 +200,9 @@ struct st_slot {
     _Atomic uint32_t sampled; /* counts the handler's runs */
     int32_t home_fd;
     uint8_t home;
-    uint8_t elsewhere; /* waits on other epoll fds since the last at home */
+    uint16_t elsewhere; /* waits on other epoll fds since the last at home */
     uintptr_t home_site;
+    uintptr_t home_depth; /* where the stack was at the last wait at home */
 
     /* identity, written once before `state` */
     pid_t tid;

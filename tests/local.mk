@@ -3,7 +3,8 @@
 # ---- programs to trace: plain, as anybody's would be ----
 # A caller that has been optimised away cannot be found by its line.
 PROGRAM_CFLAGS = -std=gnu11 $(WARN_CFLAGS) -g -fno-optimize-sibling-calls
-TRACED = tests/programs/endings tests/programs/loop_epoll tests/programs/homes tests/programs/hazards tests/bench/micro
+TRACED = tests/programs/endings tests/programs/loop_epoll tests/programs/homes tests/programs/nested \
+	tests/programs/hazards tests/bench/micro
 if HAVE_LIBUV
 TRACED += tests/programs/loop_uv
 endif
@@ -24,6 +25,7 @@ tests_programs_loop_epoll_CFLAGS = $(PROGRAM_CFLAGS) -pthread
 tests_programs_loop_epoll_LDFLAGS = -pthread
 tests_programs_hazards_CFLAGS = $(PROGRAM_CFLAGS) -pthread
 tests_programs_hazards_LDFLAGS = -pthread
+tests_programs_nested_CFLAGS = $(PROGRAM_CFLAGS)
 tests_programs_homes_CFLAGS = $(PROGRAM_CFLAGS) -pthread
 tests_programs_homes_LDFLAGS = -pthread
 tests_programs_loop_uv_CFLAGS = $(PROGRAM_CFLAGS) $(LIBUV_CFLAGS)

@@ -89,6 +89,24 @@ WRAPPER(epoll_pwait2, int,
 
 #define SITE ((uintptr_t)__builtin_return_address(0))
 
+/* A poll of the home epoll fd is the home wait as well: Ruby's threads, and loops that drive
+ * another's, wait so, and then collect the events with a timeout of 0. */
+static inline bool polls_home(const struct st_slot *s, const struct pollfd *fds, nfds_t n)
+{
+    enum { FEW = 64 };
+    if (s->home != ST_HOME_EPOLL || s->candidate)
+        return false;
+    for (nfds_t i = 0; i < n && i < FEW; i++)
+        if (fds[i].fd == s->home_fd)
+            return true;
+    return false;
+}
+
+#define POLL_OR_CALL(symbol, timeout_ms, call)                                                     \
+    bool home = polls_home(st_self, fds, n);                                                       \
+    WAIT_OR_CALL_ON(symbol, home ? ST_HOME_EPOLL : ST_HOME_POLL, home ? st_self->home_fd : -1,     \
+                    site, timeout_ms, n, fds, call)
+
 /* On a thread that is watched but no loop thread yet, count where two or more fds are waited for.
  */
 #define WATCHED(home, n, call)                                                                     \
@@ -104,7 +122,7 @@ WRAPPER(epoll_pwait2, int,
 
 ON_LOOP(poll, int, (struct pollfd * fds, nfds_t n, int timeout, uintptr_t site))
 {
-    WAIT_OR_CALL_ON(poll, ST_HOME_POLL, -1, site, timeout, n, fds, real_poll(fds, n, timeout));
+    POLL_OR_CALL(poll, timeout, real_poll(fds, n, timeout));
 }
 
 WRAPPER(poll, int, (struct pollfd * fds, nfds_t n, int timeout))
@@ -116,8 +134,7 @@ WRAPPER(poll, int, (struct pollfd * fds, nfds_t n, int timeout))
 
 ON_LOOP(__poll_chk, int, (struct pollfd * fds, nfds_t n, int timeout, size_t size, uintptr_t site))
 {
-    WAIT_OR_CALL_ON(__poll_chk, ST_HOME_POLL, -1, site, timeout, n, fds,
-                    real___poll_chk(fds, n, timeout, size));
+    POLL_OR_CALL(__poll_chk, timeout, real___poll_chk(fds, n, timeout, size));
 }
 
 WRAPPER(__poll_chk, int, (struct pollfd * fds, nfds_t n, int timeout, size_t size))
@@ -131,8 +148,7 @@ ON_LOOP(ppoll, int,
         (struct pollfd * fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
          uintptr_t site))
 {
-    WAIT_OR_CALL_ON(ppoll, ST_HOME_POLL, -1, site, milliseconds(timeout), n, fds,
-                    real_ppoll(fds, n, timeout, mask));
+    POLL_OR_CALL(ppoll, milliseconds(timeout), real_ppoll(fds, n, timeout, mask));
 }
 
 WRAPPER(ppoll, int,
@@ -147,8 +163,7 @@ ON_LOOP(__ppoll_chk, int,
         (struct pollfd * fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
          size_t size, uintptr_t site))
 {
-    WAIT_OR_CALL_ON(__ppoll_chk, ST_HOME_POLL, -1, site, milliseconds(timeout), n, fds,
-                    real___ppoll_chk(fds, n, timeout, mask, size));
+    POLL_OR_CALL(__ppoll_chk, milliseconds(timeout), real___ppoll_chk(fds, n, timeout, mask, size));
 }
 
 WRAPPER(__ppoll_chk, int,

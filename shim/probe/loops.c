@@ -1,6 +1,7 @@
 /* Which threads run loops: tagging, the home wait, and the end of a loop. */
 #include "real.h"
 
+#include <dlfcn.h>
 #include <link.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -14,12 +15,16 @@ static _Atomic int thread_key_state; /* 0: not made, 1: being made, 2: made, 3: 
 static _Atomic uint32_t generations;
 
 enum { ST_SITE_RETURNS = 8, ST_MOVED_AFTER = 16, POLL_SITES = 4 };
+/* A wait that much deeper in the stack than the home wait is one of a callback's: a nested loop
+ * (Node's execSync), until it has been so often that the home must be given up for lost. */
+enum { ST_NESTED_DEPTH = 1024, ST_MAIN_STACK = 8 << 20, ST_MOVED_AFTER_NESTED = 256 };
 
 _Thread_local uint8_t st_poll_watch __attribute__((tls_model("initial-exec")));
 bool st_poll_all;
 static _Thread_local struct {
     uintptr_t site;
-    uint32_t returns;
+    uint32_t returns; /* with several descriptors */
+    uint32_t singles; /* with one */
 } poll_sites[POLL_SITES] __attribute__((tls_model("initial-exec")));
 
 void st_loops_init(void)
@@ -255,6 +260,12 @@ static void ST_COLD move_home(struct st_slot *s, enum st_home home, int fd, uint
         look_for_company(s);
 }
 
+static bool is_nested(const struct st_slot *s)
+{
+    uintptr_t below = s->home_depth - (uintptr_t)__builtin_frame_address(0);
+    return below > ST_NESTED_DEPTH && below < ST_MAIN_STACK; /* else: a coroutine's stack */
+}
+
 static bool ST_COLD not_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site)
 {
     bool by_fd = home == ST_HOME_EPOLL || home == ST_HOME_URING;
@@ -271,7 +282,7 @@ static bool ST_COLD not_home(struct st_slot *s, enum st_home home, int fd, uintp
         return true;
     }
     /* The loop has moved to another epoll fd when the first is not visited any more. */
-    if (by_fd && ++s->elsewhere >= ST_MOVED_AFTER) {
+    if (by_fd && ++s->elsewhere >= (is_nested(s) ? ST_MOVED_AFTER_NESTED : ST_MOVED_AFTER)) {
         move_home(s, home, fd, site);
         return true;
     }
@@ -298,6 +309,7 @@ bool st_is_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site)
     if (ST_UNLIKELY(!same) && !not_home(s, home, fd, site))
         return false;
     s->elsewhere = 0;
+    s->home_depth = (uintptr_t)__builtin_frame_address(0);
     /* A home wait inside a call: a signal handler has jumped out of that call. */
     if (ST_UNLIKELY(atomic_load_explicit(&s->seq, memory_order_relaxed) & 1))
         st_abandon(s);
@@ -305,6 +317,30 @@ bool st_is_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site)
 }
 
 /* ---- poll-like loops ---- */
+
+/* Is this call site one of a library's that waits for nothing but events? Qt, and GLib with sources
+ * of timers alone, wait for a single descriptor, and so does every blocking client. */
+static bool runs_main_loops(uintptr_t site)
+{
+    static const char *const names[] = {"/libglib-2.0.so", "/libQt5Core.so", "/libQt6Core.so"};
+    Dl_info info;
+    int error = errno;
+    const char *file = dladdr((const void *)site, &info) && info.dli_fname ? info.dli_fname : "";
+    errno = error;
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strstr(file, names[i]))
+            return true;
+    return false;
+}
+
+static void tag_at(enum st_home home, uintptr_t site)
+{
+    struct st_slot *s = st_tag(home, -1, site);
+    if (s)
+        s->iter_t0 = st_now();
+    else
+        st_poll_watch = 0;
+}
 
 void ST_COLD st_poll_returned(enum st_home home, uintptr_t site, unsigned long fds)
 {
@@ -315,24 +351,21 @@ void ST_COLD st_poll_returned(enum st_home home, uintptr_t site, unsigned long f
             s->iter_t0 = st_now();
         return;
     }
-    if (fds < 2 || !(st_poll_watch || st_loops & ST_LOOPS_POLL))
+    if (!fds || !(st_poll_watch || st_loops & ST_LOOPS_POLL))
         return;
     for (unsigned i = 0; i < POLL_SITES; i++) {
         if (poll_sites[i].site == site) {
-            if (++poll_sites[i].returns >= ST_SITE_RETURNS) {
-                struct st_slot *s = st_tag(home, -1, site);
-                if (s)
-                    s->iter_t0 = st_now();
-                else
-                    st_poll_watch = 0;
-            }
+            if (fds > 1 ? ++poll_sites[i].returns >= ST_SITE_RETURNS
+                        : ++poll_sites[i].singles == ST_SITE_RETURNS && runs_main_loops(site))
+                tag_at(home, site);
             return;
         }
         if (poll_sites[i].returns < poll_sites[empty].returns)
             empty = i;
     }
     poll_sites[empty].site = site;
-    poll_sites[empty].returns = 1;
+    poll_sites[empty].returns = fds > 1;
+    poll_sites[empty].singles = fds == 1;
 }
 
 /* ---- by name, and the end of a home fd ---- */

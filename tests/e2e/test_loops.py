@@ -45,6 +45,21 @@ def test_poll_in_another_thread_only_where_asked_for(run, program, wait):
     traced.find_at("nanosleep", "homes.c")
 
 
+def test_a_nested_loop_does_not_take_the_home_over(run, program):
+    """However often it waits, until that is past belief."""
+    traced = run(program("nested"), "nested")
+    finding = traced.only_at("epoll_wait", "nested.c")
+    assert finding["total_ms"] >= 39 * 20, traced.describe()
+    loop, = traced.report()["processes"][0]["loops"]
+    assert loop["iterations"] < 20
+
+
+def test_a_poll_of_the_home_epoll_fd_is_the_home_wait(run, program):
+    traced = run(program("nested"), "polled", options=["--strict=wait", *CALM])
+    assert traced.exit == 0, traced
+    traced.assert_clean()
+
+
 def test_epoll_that_is_told_by_io_uring(run, program):
     """libuv's since 1.46, so Node's since 22: the first call that waits is not the loop's wait."""
     traced = run(program("homes"), "uring", "clean", options=["--strict=wait,lock", *CALM])

@@ -24,6 +24,13 @@ def test_library_clean(run, program, name, calls):
     traced.assert_clean()
 
 
+def test_glib_main_loop_of_timeouts_alone(run, program):
+    """As Qt's on GLib: it waits for one descriptor, like any blocking client."""
+    traced = run(program("loop_glib"), "stall", "timeouts")
+    assert traced.exit == 0, traced
+    traced.only_at(("clock_nanosleep", "nanosleep", "usleep"), "loop_glib.c")
+
+
 def test_glib_main_loop_waits_with_poll(run, program):
     traced = run(program("loop_glib"), "stall")
     assert traced.exit == 0, traced

@@ -27,16 +27,21 @@ static gboolean on_input(GIOChannel *channel, GIOCondition condition, gpointer u
 
 int main(int argc, char **argv)
 {
+    GIOChannel *channel = NULL;
     stall = argc > 1 && strcmp(argv[1], "stall") == 0;
     if (pipe(pipe_ends) != 0) {
         return 9;
     }
-    GIOChannel *channel = g_io_channel_unix_new(pipe_ends[0]);
-    g_io_add_watch(channel, G_IO_IN, on_input, NULL);
+    if (argc < 3) { /* else: timeouts alone, and poll() of GLib's own descriptor */
+        channel = g_io_channel_unix_new(pipe_ends[0]);
+        g_io_add_watch(channel, G_IO_IN, on_input, NULL);
+    }
     loop = g_main_loop_new(NULL, FALSE);
     g_timeout_add(5, on_tick, NULL);
     g_main_loop_run(loop);
     g_main_loop_unref(loop);
-    g_io_channel_unref(channel);
+    if (channel) {
+        g_io_channel_unref(channel);
+    }
     return 0;
 }

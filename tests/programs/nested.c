@@ -1,0 +1,42 @@
+/* Epoll loops that wait in more than one place. `nested`: a callback runs a loop of its own and
+ * waits there 40 times, for 20 ms each, as Node's execSync does for a child that writes 40 lines.
+ * `polled`: the loop's epoll fd is waited for with poll(), and its events are then fetched, as Ruby
+ * does for EventMachine. */
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum { TURNS = 12, INNER_WAITS = 40, INNER_MS = 20, TURN_MS = 15 };
+
+__attribute__((noinline)) static void callback(void)
+{
+    char frames_between[4096];
+    struct epoll_event event;
+    __asm__ volatile("" : : "r"(frames_between) : "memory");
+    int inner = epoll_create1(EPOLL_CLOEXEC);
+    for (int i = 0; i < INNER_WAITS; i++) {
+        epoll_wait(inner, &event, 1, INNER_MS); /* STALL */
+    }
+    close(inner);
+}
+
+int main(int argc, char **argv)
+{
+    int nested = argc > 1 && strcmp(argv[1], "nested") == 0;
+    int polled = argc > 1 && strcmp(argv[1], "polled") == 0;
+    struct epoll_event event;
+    int loop = epoll_create1(EPOLL_CLOEXEC);
+    for (int i = 0; i < TURNS; i++) {
+        if (polled) {
+            struct pollfd fd = {loop, POLLIN, 0};
+            poll(&fd, 1, TURN_MS);
+        }
+        epoll_wait(loop, &event, 1, polled ? 0 : TURN_MS);
+        if (nested && i == TURNS / 2) {
+            callback();
+        }
+    }
+    close(loop);
+    return 0;
+}
