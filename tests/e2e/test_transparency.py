@@ -28,7 +28,7 @@ def cases():
 
 def hostile(program, case, configuration, tmp_path):
     """Runs one case. The result, and what was traced."""
-    path = BUILT / program
+    path = BUILT / program  # which is `program` where that is a path from the root
     if not path.exists():
         pytest.skip(f"{program} was not built")
     traces = tmp_path / "traces"

@@ -58,4 +58,5 @@ EXTRA_DIST += tests/hostile/plugin.c tests/hostile/exceptions.cc tests/hostile/b
 	scripts/transparency scripts/transparency.d/common.py scripts/transparency.d/cpython.py \
 	scripts/transparency.d/loops_everywhere.c scripts/transparency.d/servers.py \
 	scripts/transparency.d/stress.py doc/transparency.md \
-	tests/e2e/test_transparency.py tests/e2e/test_transparency_builds.py
+	tests/e2e/test_hostile_builds.py tests/e2e/test_transparency.py \
+	tests/e2e/test_transparency_builds.py

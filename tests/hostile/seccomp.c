@@ -125,9 +125,12 @@ static void one_of_two_threads(void)
 }
 
 /* A filter for all threads, installed by one while another one's call hangs. */
+static atomic_bool hanging;
+
 static void *hang(void *unused)
 {
     int loop = hostile_loop();
+    atomic_store(&hanging, 1); /* a thread that starts makes calls that the filter forbids */
     hostile_stall(120);
     hostile_turn(loop);
     close(loop);
@@ -140,6 +143,8 @@ static void all_threads_while_one_hangs(void)
     pthread_t thread;
     MUST(pipe(ends) == 0);
     MUST(pthread_create(&thread, NULL, hang, NULL) == 0);
+    while (!atomic_load(&hanging))
+        hostile_stall(1);
     hostile_stall(30);
     filter(ALL_THREADS, allowed);
     stall_a_few_times(hostile_loop());
