@@ -90,6 +90,7 @@ E2E_TESTS = \
 	tests/e2e/test_cut_short.py \
 	tests/e2e/test_endings.py \
 	tests/e2e/test_first_step.py \
+	tests/e2e/test_full.py \
 	tests/e2e/test_hazards.py \
 	tests/e2e/test_live.py \
 	tests/e2e/test_loops.py \
