@@ -52,6 +52,16 @@ static const char *const builtin[] = {
      * the workers hand over, nothing waits by libuv's function. */
     "call:pthread_cond_wait caller:uv_cond_wait frame:node::NodePlatform::DrainTasks",
 
+    /* Erlang's schedulers look for events now and then, and park when there is nothing to do. They
+     * take processes off the CPU by themselves: no iteration is too long. */
+    "class:lock process:beam.smp frame:ethr_event_*wait",
+    "class:iteration process:beam.smp thread:*_scheduler",
+    /* MariaDB's pool of threads: all but one wait for a connection that has something to do. */
+    "class:lock process:mariadbd frame:get_event",
+
+    /* Python ends, and takes its objects apart: the loop's last iteration is over. */
+    "class:iteration frame:Py_FinalizeEx",
+
     /* libuv makes its thread pool when it is first needed, and waits until the threads run. */
     "call:sem_wait caller:uv_sem_wait frame:uv_once",
     /* libuv joins its thread pool in a destructor, after exit() was called. */

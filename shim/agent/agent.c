@@ -20,6 +20,7 @@ enum { SLACK_NS = 10000000, LONGEST_SLEEP_NS = 100000000 };
 #define SECOND_NS 1000000000ull
 
 struct st_shared *st_shared;
+bool st_ending;
 static char trace_path[4096 + 256];
 static pid_t trace_pid; /* whose trace that is */
 
@@ -252,6 +253,7 @@ static uint64_t look_around(bool stats)
 
 static void finish(uint32_t why)
 {
+    st_ending = why == ST_STOP_EXIT || why == ST_STOP_LAST;
     look_around(why != ST_STOP_FORK);
     look_around(why != ST_STOP_FORK); /* what ended meanwhile */
     st_write_counts();

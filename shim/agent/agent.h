@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 extern struct st_shared *st_shared;
+extern bool st_ending; /* the process exits: what is recorded now is the last */
 
 /* ---- time -------------------------------------------------------------------------------------
  */

@@ -314,7 +314,7 @@ uint64_t st_look_at_iteration(uint32_t index)
         atomic_load(&s->home_closed) || atomic_load(&s->allowed))
         return UINT64_MAX;
     uint64_t now = st_ticks_now();
-    if (now < t0)
+    if (now < t0 || st_ending) /* its thread is in exit() and waits for us: that is no sample */
         return UINT64_MAX;
     if (w->generation != s->generation || w->t0 != t0)
         *w = (struct watched){.number = s->iterations,

@@ -1,5 +1,18 @@
 """Programs that end in ways that a thread of ours could spoil (tests/programs/endings.c)."""
 import pytest
+from harness import PYTHON, command
+
+# Its loop is over, though its epoll fd is not closed, and Python takes 300 ms to end.
+SLOW_END = """
+import atexit, select, time
+def compute():
+    end = time.monotonic() + 0.3
+    while time.monotonic() < end:
+        pass
+atexit.register(compute)
+loop = select.epoll()
+loop.poll(0.01)
+"""
 
 
 @pytest.mark.parametrize("how, stalls", [("main_leaves", 2), ("raw_exit", 1),
@@ -15,3 +28,9 @@ def test_a_loop_on_a_low_descriptor_goes_on(preload, program):
     """The agent closes descriptors of its own that bear the same number."""
     traced = preload(program("endings"), "low_descriptors")
     assert [r["reason"] for r in traced.records("loop_end")] == ["closed"]
+
+
+def test_the_end_of_python_is_no_iteration(run):
+    traced = run(PYTHON, "-c", SLOW_END)
+    assert traced.findings == [], traced.describe()
+    assert "Py_FinalizeEx" in command("check", "--show-suppressed", traced.dir).stdout
