@@ -8,4 +8,5 @@ tests_strict_cases_SOURCES = tests/strict/cases.h tests/strict/main.c tests/stri
 tests_strict_cases_CFLAGS = $(PROGRAM_CFLAGS) -fno-builtin -fno-inline -U_FORTIFY_SOURCE -pthread
 tests_strict_cases_LDFLAGS = -pthread
 tests_strict_cases_LDADD = -lresolv -lrt -lutil -lanl
-EXTRA_DIST += tests/e2e/test_strict.py tests/e2e/test_strict_servers.py
+EXTRA_DIST += tests/e2e/test_strict.py tests/e2e/test_strict_python.py \
+	tests/e2e/test_strict_servers.py
