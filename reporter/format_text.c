@@ -54,9 +54,9 @@ static void add_culprit(const struct text *t, const struct stack_view *view)
     sb_addf(t->out, "%s\n", t->palette->reset);
     if (frame->file != NULL)
         excerpt(t->out, t->palette, frame->file, frame->line);
-    if (frame->lang == LANG_JAVASCRIPT && frame->line > 0) {
+    if (frame->lang == LANG_JAVASCRIPT && frame->line > 0 && !frame->at_call) {
         text_note(t);
-        sb_add(t->out, "the line is where the function begins: V8's map knows no other\n");
+        sb_add(t->out, "the line is where the function begins: it is compiled, and V8's map knows no other\n");
     }
 }
 

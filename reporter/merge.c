@@ -47,6 +47,10 @@ static void add_jit(struct stack_view *view, const struct native_frame *source)
     frame->lang = LANG_JIT;
     frame->address = source->pc;
     name_jit_frame(frame, source->symbol);
+    if (frame->file != NULL && source->line > 0) {
+        frame->line = source->line;
+        frame->at_call = true;
+    }
 }
 
 /* CPython's perf trampolines (`py::function:file`) repeat what the Python frames say. */

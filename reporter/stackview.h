@@ -30,6 +30,7 @@ struct frame {
     bool inlined;
     bool outside_loop; /* called the loop instead of being called by it */
     bool noise;        /* a runtime's glue that no report need show */
+    bool at_call;      /* of JavaScript: the line is the call's, not where the function begins */
 };
 
 struct stack_view {

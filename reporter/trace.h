@@ -23,6 +23,7 @@ struct native_frame {
     const struct module *module; /* NULL: JIT-compiled code, or nothing known */
     const char *symbol;          /* from a perf map, or NULL */
     bool exact;                  /* pc is the instruction itself, not a return address */
+    int line;                    /* where a function of JavaScript has got to; 0: not known */
 };
 
 struct python_frame {

@@ -93,6 +93,8 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/stalls.c \
 	shim/agent/text.h \
 	shim/agent/unwind.c \
+	shim/agent/v8.c \
+	shim/agent/v8.h \
 	shim/agent/watch.c \
 	shim/agent/what.c \
 	shim/nowait.h \

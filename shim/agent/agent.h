@@ -5,6 +5,7 @@
 
 #include "../slot.h"
 #include "python.h"
+#include "v8.h"
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@ enum { ST_MAX_FRAMES = 256 };
 struct st_frame {
     uint64_t pc;
     bool exact; /* the instruction itself, not a return address */
+    struct st_v8_place place;
 };
 
 struct st_stack {

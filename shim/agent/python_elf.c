@@ -177,7 +177,7 @@ static uint32_t gnu_hash(const char *name)
 static uint64_t symbol_at(const struct st_py_module *module, uint32_t index, const char *name)
 {
     Elf64_Sym symbol;
-    char found[64];
+    char found[128];
     size_t size = strlen(name) + 1;
 
     if (size > sizeof(found) ||

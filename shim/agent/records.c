@@ -185,8 +185,11 @@ static uint64_t hash_stack(const struct st_call *call, const struct st_stack *st
 {
     uint64_t h = 0x5374616c6c;
     mix(&h, (uintptr_t)call);
-    for (uint32_t i = 0; i < stack->count; i++)
+    for (uint32_t i = 0; i < stack->count; i++) {
         mix(&h, stack->frames[i].pc);
+        if (stack->frames[i].place.line)
+            mix(&h, stack->frames[i].place.line);
+    }
     for (int i = 0; i < py_len; i++) {
         mix(&h, py[i].code);
         mix(&h, py[i].instr);
@@ -194,7 +197,7 @@ static uint64_t hash_stack(const struct st_call *call, const struct st_stack *st
     return h ? h : 1;
 }
 
-static void add_frame(uint64_t pc, bool exact)
+static void add_frame(uint64_t pc, bool exact, const struct st_v8_place *place)
 {
     const struct st_module *m = NULL;
     for (int i = 0; !m && i < 2; i++)
@@ -206,8 +209,11 @@ static void add_frame(uint64_t pc, bool exact)
         js_hex("vaddr", pc - m->base);
     } else {
         char name[512];
-        if (st_perfmap_name(exact ? pc : pc - 1, name, sizeof(name)))
+        if (st_perfmap_name(exact ? pc : pc - 1, name, sizeof(name))) {
             js_string("symbol", name);
+            if (place && st_v8_is_in(place, name))
+                js_number("line", place->line);
+        }
     }
     if (exact)
         js_bool("exact", true);
@@ -269,10 +275,11 @@ uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stac
     js_number("stack", stack_count + 1);
     js_open("frames", '[');
     if (call_pc)
-        add_frame(call_pc, true);
+        add_frame(call_pc, true, NULL);
     for (uint32_t i = 0; i < stack->count; i++)
         /* below a call, the innermost is where our wrapper will return to: a return address too */
-        add_frame(stack->frames[i].pc, (i > 0 || !call) && stack->frames[i].exact);
+        add_frame(stack->frames[i].pc, (i > 0 || !call) && stack->frames[i].exact,
+                  &stack->frames[i].place);
     js_close(']');
     if (py_len > 0)
         add_python(py, py_len);
@@ -440,5 +447,6 @@ void st_records_reset(void)
     left_out = 0;
     stack_count = 0;
     st_perfmap_reset();
+    st_v8_reset();
     memset(stack_table, 0, sizeof(stack_table));
 }

@@ -126,6 +126,22 @@ static int get_proc_name(unw_addr_space_t as, unw_word_t ip, char *name, size_t 
     return -UNW_ENOINFO;
 }
 
+/* Code that lies in no object may be JavaScript's: what its frame says. */
+static struct st_v8_place find_place(unw_cursor_t *cursor, uint64_t pc, struct copied *copied)
+{
+    struct st_v8_place none = {0, 0};
+    int32_t function, bytecode, offset;
+    unw_word_t fp;
+    struct st_v8_frame frame;
+    if (st_module_at(pc) || !st_v8_words(&function, &bytecode, &offset) ||
+        unw_get_reg(cursor, UNW_X86_64_RBP, &fp) < 0 ||
+        access_mem(space, fp + (uint64_t)function, &frame.function, 0, copied) < 0 ||
+        access_mem(space, fp + (uint64_t)bytecode, &frame.bytecode, 0, copied) < 0 ||
+        access_mem(space, fp + (uint64_t)offset, &frame.offset, 0, copied) < 0)
+        return none;
+    return st_v8_place(&frame);
+}
+
 int st_unwind_init(void)
 {
     static unw_accessors_t accessors = {
@@ -168,7 +184,8 @@ void st_unwind(const uint64_t *regs, uint64_t base, const uint8_t *bytes, uint32
                 out->truncated = true;
                 break;
             }
-            out->frames[out->count++] = (struct st_frame){.pc = pc, .exact = exact};
+            out->frames[out->count++] = (struct st_frame){
+                .pc = pc, .exact = exact, .place = find_place(&cursor, pc, &copied)};
         }
         exact = unw_is_signal_frame(&cursor) > 0;
         int step = unw_step(&cursor);
