@@ -120,11 +120,31 @@ void profile_merge(struct profile *into, const struct profile *from)
     into->timed = true;
 }
 
+/* Did the unwind stop before it came to anybody's code? OpenSSL's assembler, say, has tables that
+ * are wrong in the middle of a round. Such samples are of the same function as others, but say
+ * nothing. */
+static bool is_lost(const struct sample_group *group)
+{
+    const struct stack_view *view = group->stacks[0].view;
+    for (size_t i = 0; i < view->count; i++) {
+        if (view->frames[i].origin <= ORIGIN_THIRD_PARTY)
+            return false;
+    }
+    return view->broken;
+}
+
+static bool is_heavier(const struct sample_group *a, const struct sample_group *b)
+{
+    if (is_lost(a) != is_lost(b))
+        return is_lost(b);
+    return a->count > b->count;
+}
+
 /* Insertion sorts: the lists are short, and equal ones have to keep their order. */
 void profile_sort(struct profile *profile)
 {
     for (size_t i = 1; i < profile->group_count; i++) {
-        for (size_t j = i; j > 0 && profile->groups[j].count > profile->groups[j - 1].count; j--) {
+        for (size_t j = i; j > 0 && is_heavier(&profile->groups[j], &profile->groups[j - 1]); j--) {
             struct sample_group lighter = profile->groups[j - 1];
             profile->groups[j - 1] = profile->groups[j];
             profile->groups[j] = lighter;
@@ -144,7 +164,7 @@ const struct sample_group *profile_dominant(const struct profile *profile)
 {
     const struct sample_group *dominant = NULL;
     for (size_t i = 0; i < profile->group_count; i++) {
-        if (dominant == NULL || profile->groups[i].count > dominant->count)
+        if (dominant == NULL || is_heavier(&profile->groups[i], dominant))
             dominant = &profile->groups[i];
     }
     return dominant;

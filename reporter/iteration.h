@@ -44,9 +44,10 @@ void profile_sample(struct profile *profile, const struct sample *sample,
                     const struct stack_view *view);
 void profile_time(struct profile *profile, const struct breakdown *breakdown, uint64_t elapsed_ns);
 void profile_merge(struct profile *into, const struct profile *from);
-/* Groups and calls by weight, heaviest first; equal ones stay as they were. */
+/* Groups and calls by weight, heaviest first; equal ones stay as they were. Groups whose stacks
+ * broke off before they came to anybody's code are last. */
 void profile_sort(struct profile *profile);
-/* The most frequent one; NULL where there are no samples. */
+/* The heaviest; NULL where there are no samples. */
 const struct sample_group *profile_dominant(const struct profile *profile);
 /* The stack that stands for a group: of the commonest line of its culprit. */
 const struct stack_view *group_view(const struct sample_group *group);

@@ -79,6 +79,21 @@ START_TEST(samples_are_merged_by_the_users_frames)
 }
 END_TEST
 
+START_TEST(a_stack_that_broke_off_is_not_to_blame)
+{
+    static const char lost[] =
+        "{\"type\":\"stack\",\"stack\":9,\"frames\":[" NATIVE(1, "0x2") "],\"broken\":true}\n";
+    char *lines =
+        mem_printf("%s%s", lost,
+                   ITERATION(1, 9) SAMPLE(1, 9, 8) SAMPLE(1, 1, 2) END(1, 300, 0, 300, 0, 0, ""));
+    const struct finding *f = feed(lines);
+    ck_assert_uint_eq(f->profile->samples, 10);
+    ck_assert_str_eq(culprit_of(f->view), "parse");
+    ck_assert_uint_eq(f->profile->groups[1].count, 8);
+    free(lines);
+}
+END_TEST
+
 START_TEST(the_first_sample_does_not_make_the_fingerprint)
 {
     feed(ITERATION(1, 4) SAMPLE(1, 4, 1) SAMPLE(1, 1, 5) END(1, 300, 0, 300, 0, 0, "")
@@ -237,6 +252,7 @@ int main(void)
     TCase *tcase = tcase_create("iterations");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, samples_are_merged_by_the_users_frames);
+    tcase_add_test(tcase, a_stack_that_broke_off_is_not_to_blame);
     tcase_add_test(tcase, the_first_sample_does_not_make_the_fingerprint);
     tcase_add_test(tcase, the_time_has_a_name);
     tcase_add_test(tcase, blind_spots_are_counted);
