@@ -63,7 +63,7 @@ static const char *const builtin[] = {
     "class:iteration frame:Py_FinalizeEx",
 
     /* libuv makes its thread pool when it is first needed, and waits until the threads run. */
-    "call:sem_wait caller:uv_sem_wait frame:uv_once",
+    "call:sem_wait caller:uv_*sem_wait frame:uv_once",
     /* libuv joins its thread pool in a destructor, after exit() was called. */
     "call:pthread_join frame:uv__threadpool_cleanup",
     "call:pthread_join frame:uv_library_shutdown",

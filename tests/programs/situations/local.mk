@@ -26,8 +26,10 @@ EXTRA_DIST += \
 	tests/programs/situations/tasks.py \
 	tests/programs/situations/tokio/Cargo.toml \
 	tests/programs/situations/tokio/src/main.rs \
+	tests/programs/situations/waits.js \
 	tests/programs/situations/waits.py \
 	tests/e2e/situations.py \
 	tests/e2e/test_situations_native.py \
+	tests/e2e/test_situations_node.py \
 	tests/e2e/test_situations_python.py \
 	tests/e2e/test_situations_rust.py
