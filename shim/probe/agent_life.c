@@ -158,11 +158,32 @@ void st_agent_stop_locked(uint32_t why)
     atomic_store(&st_shared.agent_state, ST_AGENT_NONE);
 }
 
+static bool lock_for_a_while(void)
+{
+    enum { TRIES = 10000 };
+    for (int i = 0; !st_agent_try_lock(); i++) {
+        if (i > TRIES)
+            return false;
+        nap(50000);
+    }
+    return true;
+}
+
+uint32_t st_agent_bar(void)
+{
+    if (!lock_for_a_while())
+        return ST_AGENT_BROKEN;
+    uint32_t state = st_agent_state();
+    st_agent_stop_locked(ST_STOP_FILTER);
+    atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
+    st_agent_unlock();
+    return state;
+}
+
 /* Ends the agent: for good with an end record (ST_STOP_EXIT, ST_STOP_FILTER), or until it is wanted
  * again (ST_STOP_FORK). */
 void st_agent_stop(uint32_t why)
 {
-    enum { TRIES = 10000 };
     if ((why == ST_STOP_EXIT || why == ST_STOP_LAST) && atomic_load(&st_agent_wanted))
         st_agent_return(); /* stopped for a fork: the end is still to be written, and what came
                               since */
@@ -170,11 +191,8 @@ void st_agent_stop(uint32_t why)
         return;
     if (st_is_filtered())
         return; /* it ends with the process; what it has seen it writes within milliseconds */
-    for (int i = 0; !st_agent_try_lock(); i++) {
-        if (i > TRIES)
-            return;
-        nap(50000);
-    }
+    if (!lock_for_a_while())
+        return;
     st_agent_stop_locked(why);
     if (why != ST_STOP_FORK)
         atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);

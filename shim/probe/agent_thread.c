@@ -21,6 +21,7 @@ static void *open_agent(void);
 /* Numbers the starts of the agent, in steps of 2; the lowest bit says what it is to do. */
 enum { ST_ONLY_FILE = 1 };
 static _Atomic uint32_t current_start;
+static bool was_single; /* the program, and the agent was not waited for until it was ready */
 
 void st_wake_agent(void)
 {
@@ -208,9 +209,8 @@ bool st_last_thread(void)
 }
 
 /* Not for ever: that thread needs the loader's lock, and this one may be inside the loader. */
-static bool wait_until_ready(void)
+static bool wait_until_ready(struct timespec patience)
 {
-    struct timespec patience = {0, 300000000};
     while (atomic_load(&st_shared.ready) == ST_NOT_READY)
         if (ST_RAW(SYS_futex, &st_shared.ready, FUTEX_WAIT_PRIVATE, ST_NOT_READY, &patience) ==
             -ETIMEDOUT)
@@ -251,7 +251,8 @@ int st_create_agent(bool only_file)
         return -r;
     if (st_thread_count)
         __atomic_fetch_sub(st_thread_count, 1, __ATOMIC_SEQ_CST);
-    bool ready = wait_until_ready();
+    bool ready = wait_until_ready((struct timespec){0, 300000000});
+    was_single = single && !ready;
     if (!ready && only_file) {
         st_abandon_agent();
         return -ETIMEDOUT;
@@ -263,6 +264,15 @@ int st_create_agent(bool only_file)
     if (single && (ready || r))
         *st_single_threaded = true;
     return r;
+}
+
+void st_settle_agent(void)
+{
+    if (atomic_load(&st_shared.ready) != ST_NOT_READY)
+        return;
+    wait_until_ready((struct timespec){2, 0});
+    if (was_single && st_last_thread())
+        *st_single_threaded = true;
 }
 
 static size_t add(char *line, size_t size, size_t n, const char *text)

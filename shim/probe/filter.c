@@ -2,7 +2,8 @@
 #include "host.h"
 
 _Atomic bool st_filtered;
-static bool stopped_for_filter;
+static uint32_t state_before =
+    ST_AGENT_BROKEN; /* the agent's, before it was stopped for a filter */
 
 bool st_is_filtered(void)
 {
@@ -16,12 +17,11 @@ void ST_COLD st_before_filter(bool all_threads)
 {
     int error = errno;
     if (!st_is_filtered()) {
-        bool ran = st_agent_state() == ST_AGENT_RUNNING;
-        if (all_threads)
-            st_agent_stop(ST_STOP_FILTER);
-        else
-            st_agent_start();
-        stopped_for_filter = ran && st_agent_state() == ST_AGENT_BROKEN;
+        if (all_threads) {
+            state_before = st_agent_bar();
+        } else if (st_agent_start() == 0) {
+            st_settle_agent();
+        }
     }
     errno = error;
 }
@@ -32,12 +32,12 @@ void ST_COLD st_after_filter(bool all_threads, bool installed)
         if (all_threads)
             atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
         atomic_store(&st_filtered, true);
-    } else if (all_threads && stopped_for_filter) {
+    } else if (all_threads && state_before != ST_AGENT_BROKEN) {
         /* there is none after all: the agent comes back */
         atomic_store(&st_shared.agent_state, ST_AGENT_NONE);
-        atomic_store(&st_agent_wanted, true);
+        atomic_store(&st_agent_wanted, state_before == ST_AGENT_RUNNING);
     }
-    stopped_for_filter = false;
+    state_before = ST_AGENT_BROKEN;
 }
 
 /* The time stamp counter is about to fault on this thread (strict seccomp turns it off, and prctl

@@ -34,6 +34,9 @@ static inline uint32_t st_agent_state(void)
 void st_agent_lock(void);
 bool st_agent_try_lock(void);
 void st_agent_unlock(void);
+/* Ends the agent, also one that another thread is about to start, and lets none start until its
+ * state is set to what this returns: what it was. ST_AGENT_BROKEN where nothing is to be undone. */
+uint32_t st_agent_bar(void);
 /* Ends the agent; the caller has the lock. `why`: see st_agent_stop. */
 void st_agent_stop_locked(uint32_t why);
 
@@ -52,6 +55,8 @@ void st_find_agent(void);
 /* Makes the agent's thread and waits until it is ready. `only_file`: it makes the trace's file,
  * which is kept, and ends. Returns 0, or a negative errno. */
 int st_create_agent(bool only_file);
+/* Waits for one that was not ready in time: from here on it must need nothing of this thread's. */
+void st_settle_agent(void);
 /* Waits until it has ended. It has been told to stop. */
 void st_join_agent(void);
 /* It is still in the loader, which this thread may hold: it is not waited for. */
