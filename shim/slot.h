@@ -171,7 +171,7 @@ struct st_long {
     uint64_t t0, ticks;
 };
 
-enum { ST_MAX_CALLS = 1024, ST_LONGEST = 8, ST_ITERATIONS = 8 };
+enum { ST_MAX_CALLS = 1024, ST_LONGEST = 8, ST_ITERATIONS = 8, ST_HOME_POLLED = 8 };
 
 /* One loop thread. Written by its owner alone, but for the fields at the end; the agent reads it
  * from outside at any moment and trusts what it read only if `seq` did not move meanwhile. */
@@ -202,7 +202,8 @@ struct st_slot {
     uint8_t home;
     uint16_t elsewhere; /* waits on other epoll fds since the last at home */
     uintptr_t home_site;
-    uintptr_t home_depth; /* where the stack was at the last wait at home */
+    uintptr_t home_depth;            /* where the stack was at the last wait at home */
+    int home_polled[ST_HOME_POLLED]; /* some of what a home poll waited for */
 
     /* identity, written once before `state` */
     pid_t tid;

@@ -104,6 +104,9 @@ static inline bool polls_home(const struct st_slot *s, const struct pollfd *fds,
 
 #define POLL_OR_CALL(symbol, timeout_ms, call)                                                     \
     bool home = polls_home(st_self, fds, n);                                                       \
+    if (st_self->home == ST_HOME_POLL && st_self->home_site == site &&                             \
+        st_polls_elsewhere(st_self, fds, n))                                                       \
+        site = 0;                                                                                  \
     WAIT_OR_CALL_ON(symbol, home ? ST_HOME_EPOLL : ST_HOME_POLL, home ? st_self->home_fd : -1,     \
                     site, timeout_ms, n, fds, call)
 

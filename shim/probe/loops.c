@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
@@ -264,6 +265,25 @@ static bool is_nested(const struct st_slot *s)
 {
     uintptr_t below = s->home_depth - (uintptr_t)__builtin_frame_address(0);
     return below > ST_NESTED_DEPTH && below < ST_MAIN_STACK; /* else: a coroutine's stack */
+}
+
+/* GLib waits for all its contexts at one call site: for the main loop's, also where a dialog runs
+ * it again, and for a private one while a synchronous call goes on (g_dbus_connection_call_sync).
+ * The latter is deeper in the stack, and has no descriptor in common with the main loop. */
+bool st_polls_elsewhere(struct st_slot *s, const struct pollfd *fds, unsigned long n)
+{
+    unsigned few = n < ST_HOME_POLLED ? (unsigned)n : ST_HOME_POLLED;
+    if (is_nested(s)) {
+        for (unsigned i = 0; i < ST_HOME_POLLED; i++)
+            for (unsigned j = 0; j < n; j++)
+                if (fds[j].fd == s->home_polled[i])
+                    return false;
+        if (++s->elsewhere < ST_MOVED_AFTER_NESTED)
+            return true;
+    }
+    for (unsigned i = 0; i < ST_HOME_POLLED; i++)
+        s->home_polled[i] = i < few ? fds[i].fd : -1;
+    return false;
 }
 
 static bool ST_COLD not_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site)

@@ -223,6 +223,8 @@ void st_thread_named(const char *name);
 /* Home waits. st_is_home says whether a wait on `fd` is the loop's own (and moves the home where it
  * has moved); begin and end bracket it. */
 bool st_is_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site);
+struct pollfd;
+bool st_polls_elsewhere(struct st_slot *s, const struct pollfd *fds, unsigned long n);
 void st_iteration_over(struct st_slot *s, uint64_t ticks);
 void st_home_begin(struct st_slot *s);
 void st_home_end(struct st_slot *s);

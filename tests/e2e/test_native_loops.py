@@ -24,6 +24,18 @@ def test_library_clean(run, program, name, calls):
     traced.assert_clean()
 
 
+def test_glib_waits_for_another_context(run, program):
+    """A call of GDBus that waits for its answer stands in the same poll() as the main loop."""
+    finding = run(program("loop_glib"), "private").only_at("poll", "loop_glib.c", "private")
+    assert finding["total_ms"] >= 250
+
+
+def test_glib_runs_its_loop_again_for_a_dialog(run, program):
+    traced = run(program("loop_glib"), "dialog", options=[*CALM])
+    assert traced.exit == 0, traced
+    traced.assert_clean()
+
+
 def test_glib_main_loop_of_timeouts_alone(run, program):
     """As Qt's on GLib: it waits for one descriptor, like any blocking client."""
     traced = run(program("loop_glib"), "stall", "timeouts")

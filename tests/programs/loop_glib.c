@@ -5,13 +5,43 @@
 #include <unistd.h>
 
 static GMainLoop *loop;
-static int pipe_ends[2], ticks, stall;
+static int pipe_ends[2], ticks, stall, private, dialog;
+
+static gboolean on_end(gpointer done)
+{
+    *(gboolean *)done = TRUE;
+    return G_SOURCE_REMOVE;
+}
+
+/* As a synchronous call of GDBus waits for its answer: in a context of its own, or (a dialog) in
+ * the main one. */
+__attribute__((noinline)) static void wait_in(GMainContext *context)
+{
+    gboolean done = FALSE;
+    char frames_between[4096];
+    GSource *source = g_timeout_source_new(300);
+    __asm__ volatile("" : : "r"(frames_between) : "memory");
+    g_source_set_callback(source, on_end, &done, NULL);
+    g_source_attach(source, context);
+    while (!done) {
+        g_main_context_iteration(context, TRUE); /* STALL:private */
+    }
+    g_source_unref(source);
+}
 
 static gboolean on_tick(gpointer unused)
 {
     (void)unused;
     if (++ticks == 15 && stall) {
         g_usleep(300000); /* STALL */
+    }
+    if (ticks == 15 && private) {
+        GMainContext *context = g_main_context_new();
+        wait_in(context);
+        g_main_context_unref(context);
+    }
+    if (ticks == 15 && dialog) {
+        wait_in(NULL);
     }
     if (ticks == 40) {
         g_main_loop_quit(loop);
@@ -29,6 +59,8 @@ int main(int argc, char **argv)
 {
     GIOChannel *channel = NULL;
     stall = argc > 1 && strcmp(argv[1], "stall") == 0;
+    private = argc > 1 && strcmp(argv[1], "private") == 0;
+    dialog = argc > 1 && strcmp(argv[1], "dialog") == 0;
     if (pipe(pipe_ends) != 0) {
         return 9;
     }
