@@ -27,8 +27,8 @@ static const char *const builtin[] = {
     "class:lock thread:tokio-r* !frame:*::*",
     /* A worker that has ended is a thread of the pool again, and waits there for something to do:
      * nothing that could be a future is being run. */
-    "class:lock frame:tokio::runtime::blocking::pool::Inner::run "
-    "!frame:tokio::runtime::blocking::pool::Task::run !frame:tokio::runtime::task::*",
+    ("class:lock frame:tokio::runtime::blocking::pool::Inner::run "
+     "!frame:tokio::runtime::blocking::pool::Task::run !frame:tokio::runtime::task::*"),
     /* A runtime that is dropped waits for its blocking pool. */
     "frame:tokio::runtime::blocking::shutdown::Receiver::wait",
 
