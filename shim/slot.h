@@ -72,7 +72,8 @@ enum st_rule {
     ST_RULE_TIMEOUT,   /* args[0]: struct timespec *, relative; NULL: for ever */
     ST_RULE_INODE,     /* args[0]: fd; could have blocked if it is of a file system */
     ST_RULE_TWO_FDS,   /* args[0], args[1]: fds; args[2]: not 0 where it was told not to wait */
-    ST_RULE_CLOSE,     /* args[0]: fd, gone afterwards; args[1]: not 0 where it had to wait */
+    ST_RULE_CLOSE,     /* args[0]: fd, gone at once; args[1]: not 0 where it had to wait; args[2]: a
+                        * struct st_what made before, a stream, or 0 */
     ST_RULE_IOCTL,     /* args[0]: fd, args[1]: request */
     ST_RULE_DRAIN,     /* args[0]: fd of a terminal; args[1]: not 0 where it does not wait */
     ST_RULE_DIR,       /* args[0]: DIR *, args[1]: not 0 where its buffer had the answer */

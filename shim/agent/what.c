@@ -148,6 +148,23 @@ static void set_address(struct st_what *w, uint64_t addr, uint64_t len)
     w->len = len <= sizeof(w->bytes) && st_mem_read(addr, w->bytes, len) == 0 ? (uint16_t)len : 0;
 }
 
+/* A descriptor is out of the table before its close waits. What lingers was asked for before; a
+ * stream has its own for as long as it writes out its buffer. */
+static void set_closed(struct st_what *w, const struct st_call *c, const uint64_t *args)
+{
+    FILE f;
+    if (c->class == ST_FD && args[2] && st_mem_read(args[2], w, sizeof(*w)) == 0 &&
+        w->kind == ST_WHAT_SOCKET && w->len <= sizeof(w->bytes) && w->class == ST_NET)
+        return;
+    w->kind = ST_WHAT_NONE;
+    w->class = ST_FILE;
+    if (c->class == ST_STDIO && st_mem_read(args[2], &f, sizeof(f)) == 0 &&
+        f._IO_write_ptr > f._IO_write_base && (uint64_t)f._fileno == args[0])
+        set_fd(w, f._fileno);
+    if (w->kind == ST_WHAT_NONE)
+        set_words(w, args[0], 0);
+}
+
 void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *args,
                     uint64_t elapsed_ns)
 {
@@ -183,8 +200,7 @@ void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *
         set_fd_at(w, args[0], 0); /* glibc's struct __dirstream begins with it */
         break;
     case ST_RULE_CLOSE:
-        w->class = args[1] ? ST_NET : ST_FILE; /* it is out of the table already */
-        set_words(w, args[0], 0);
+        set_closed(w, c, args);
         break;
     case ST_RULE_LIST:
         set_first_name(w, args);

@@ -159,7 +159,7 @@ WARN(warnx, vwarnx)
 ON_LOOP(fclose, int, (FILE * f))
 {
     int r;
-    TIMED(fclose, ST_STDIO, f->_fileno, st_is_strict(ST_STDIO) && st_closing_writes(f), 0,
+    TIMED(fclose, ST_STDIO, f->_fileno, st_is_strict(ST_STDIO) && st_closing_writes(f), f,
           r = real_fclose(f));
     return r;
 }

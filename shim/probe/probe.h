@@ -195,7 +195,9 @@ static inline bool st_is_strict(enum st_class class)
     return ST_UNLIKELY(st_settings.strict >> class & 1);
 }
 
-bool st_lingers(int fd);
+bool st_lingers(int fd, struct st_what *peer);
+/* The program has set SO_LINGER on some socket: closing any asks whether it is one that waits. */
+extern bool st_lingering;
 
 /* ---- loops ---- */
 

@@ -292,17 +292,17 @@ bool st_could_block(const struct st_call *c, const uint64_t *args, struct st_wha
 
 /* Will closing wait for what is still to be sent? Only a connection of the network's has that, and
  * it waits whatever the descriptor's flags say. */
-bool st_lingers(int fd)
+bool st_lingers(int fd, struct st_what *peer)
 {
     struct linger l = {0, 0};
-    struct st_what w = {.kind = ST_WHAT_NONE};
     socklen_t len = sizeof(l);
     if (is_filtered() ||
         st_raw6(SYS_getsockopt, fd, SOL_SOCKET, SO_LINGER, (long)&l, (long)&len, 0) < 0 ||
         !l.l_onoff || l.l_linger <= 0)
         return false;
-    st_what_fd(&w, fd);
-    return w.protocol == SOCK_STREAM && !w.local && family_of(&w) != AF_UNIX;
+    *peer = (struct st_what){.kind = ST_WHAT_NONE};
+    st_what_fd(peer, fd);
+    return peer->protocol == SOCK_STREAM && !peer->local && family_of(peer) != AF_UNIX;
 }
 
 static bool writes_wait(const FILE *f)

@@ -224,9 +224,12 @@ void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args
         set_dir(w, (const void *)args[0]);
         break;
     case ST_RULE_CLOSE:
-        /* what it was cannot be asked any more */
-        w->class = args[1] ? ST_NET : ST_FILE;
-        set_words(w, args[0], 0);
+        if (c->class == ST_FD && args[2]) {
+            *w = *(const struct st_what *)(uintptr_t)args[2];
+        } else { /* what it was cannot be asked any more */
+            w->class = ST_FILE;
+            set_words(w, args[0], 0);
+        }
         break;
     case ST_RULE_CONNECT:
         st_what_fd(w, (int)args[0]);

@@ -157,6 +157,7 @@ void result_is_fd(struct trial *t); /* whose number depends on what the helper h
 void digest_data(struct trial *t, const void *data, size_t n);
 void digest_text(struct trial *t, const char *text);
 void digest_number(struct trial *t, long long value);
+bool hangs(const struct trial *t); /* until somebody has seen that it does: --hang */
 /* This machine does not allow it: neither passed nor failed. With errno. */
 void skip(struct trial *t, const char *reason);
 /* What the trace will say of this row: its class, and the detail. A detail that begins with ~ need

@@ -113,7 +113,7 @@ TEST(tmpfile, QUICK)
 TEST(fclose, HANGS)
 {
     FILE *f = pending(t);
-    expect(t, ST_STDIO, "fd %d", fileno(f));
+    expect(t, ST_STDIO, hangs(t) ? "pipe" : "~"); /* while it writes */
     CALLED(t, call(f));
 }
 

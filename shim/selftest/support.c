@@ -24,6 +24,23 @@ TEST(prctl, SUPPORT)
     digest_number(t, strcmp(name, again));
 }
 
+TEST(setsockopt, SUPPORT)
+{
+    int fds[2];
+    const struct linger patience = {.l_onoff = 1, .l_linger = 1}, none = {.l_onoff = 0};
+    struct linger kept = {0, 0};
+    socklen_t len = sizeof(kept);
+    make_socketpair(t, SOCK_STREAM, fds);
+    CALLED(t, call(fds[0], SOL_SOCKET, SO_LINGER, &patience, sizeof(patience)));
+    NEED(t, getsockopt(fds[0], SOL_SOCKET, SO_LINGER, &kept, &len) == 0);
+    digest_number(t, kept.l_onoff == 1 && kept.l_linger == 1);
+    digest_number(t, call(fds[0], SOL_SOCKET, SO_LINGER, &none, sizeof(none)));
+    digest_number(t, call(fds[0], SOL_SOCKET, SO_LINGER, NULL, sizeof(none)));
+    digest_number(t, errno);
+    digest_number(t, call(-1, SOL_SOCKET, SO_LINGER, &patience, sizeof(patience)));
+    digest_number(t, errno);
+}
+
 /* ---- the end of the process -------------------------------------------------------------------*/
 
 TEST(_exit, SUPPORT)

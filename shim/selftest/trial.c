@@ -315,6 +315,11 @@ void expect(struct trial *t, int class, const char *format, ...)
     }
 }
 
+bool hangs(const struct trial *t)
+{
+    return t->hang;
+}
+
 void skip(struct trial *t, const char *reason)
 {
     t->called = t->skipped = true;
