@@ -3,7 +3,7 @@
 # ---- programs to trace: plain, as anybody's would be ----
 # A caller that has been optimised away cannot be found by its line.
 PROGRAM_CFLAGS = -std=gnu11 $(WARN_CFLAGS) -g -fno-optimize-sibling-calls
-TRACED = tests/programs/endings tests/programs/loop_epoll tests/programs/homes tests/programs/nested \
+TRACED = tests/programs/endings tests/programs/loop_epoll tests/programs/homes tests/programs/nested tests/programs/short_loops \
 	tests/programs/hazards tests/bench/micro
 if HAVE_LIBUV
 TRACED += tests/programs/loop_uv
@@ -25,6 +25,8 @@ tests_programs_loop_epoll_CFLAGS = $(PROGRAM_CFLAGS) -pthread
 tests_programs_loop_epoll_LDFLAGS = -pthread
 tests_programs_hazards_CFLAGS = $(PROGRAM_CFLAGS) -pthread
 tests_programs_hazards_LDFLAGS = -pthread
+tests_programs_short_loops_CFLAGS = $(PROGRAM_CFLAGS) -pthread
+tests_programs_short_loops_LDFLAGS = -pthread
 tests_programs_nested_CFLAGS = $(PROGRAM_CFLAGS)
 tests_programs_homes_CFLAGS = $(PROGRAM_CFLAGS) -pthread
 tests_programs_homes_LDFLAGS = -pthread

@@ -118,6 +118,8 @@ void st_records_reset(void);
 /* ---- stalls (stalls.c): from a slot or a capture to records ---- */
 
 /* Looks at a slot; returns in how many ns it wants to be looked at again, at the latest. */
+void st_take_call_ends(uint32_t index);
+void st_take_iteration_ends(uint32_t index);
 uint64_t st_look_at_slot(uint32_t index);
 void st_take_captures(void);
 /* Writes what was only counted. */

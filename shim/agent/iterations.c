@@ -244,8 +244,9 @@ static void divide(const struct watched *w, const struct st_iteration *it, struc
 }
 
 /* Iterations that were over their threshold and have ended. */
-static void take_ends(struct st_slot *s, uint32_t index)
+void st_take_iteration_ends(uint32_t index)
 {
+    struct st_slot *s = &st_shared->slots[index];
     struct watched *w = &watched[index];
     uint32_t tail = atomic_load_explicit(&s->iterations_tail, memory_order_relaxed);
     /* acquire: the entry was written before the head moved */
@@ -308,7 +309,7 @@ uint64_t st_look_at_iteration(uint32_t index)
     uint8_t state = atomic_load_explicit(&s->state, memory_order_acquire);
     if (state != ST_SLOT_LIVE && state != ST_SLOT_ENDED)
         return UINT64_MAX;
-    take_ends(s, index);
+    st_take_iteration_ends(index);
     uint64_t t0 = *(volatile uint64_t *)&s->iter_t0;
     if (state != ST_SLOT_LIVE || !t0 || *(volatile bool *)&s->at_home ||
         atomic_load(&s->home_closed) || atomic_load(&s->allowed))

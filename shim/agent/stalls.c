@@ -289,8 +289,9 @@ static void follow_hang(const struct st_slot *s, uint32_t index, uint32_t seq)
 }
 
 /* Durations that owners have left for calls which were reported while they hung. */
-static void take_ends(struct st_slot *s, uint32_t index)
+void st_take_call_ends(uint32_t index)
 {
+    struct st_slot *s = &st_shared->slots[index];
     uint32_t tail = atomic_load_explicit(&s->ends_tail, memory_order_relaxed);
     /* acquire: the entry was written before the head moved */
     uint32_t head = atomic_load_explicit(&s->ends_head, memory_order_acquire);
@@ -311,7 +312,7 @@ uint64_t st_look_at_slot(uint32_t index)
     uint8_t state = atomic_load_explicit(&s->state, memory_order_acquire);
     if (state != ST_SLOT_LIVE && state != ST_SLOT_ENDED)
         return UINT64_MAX;
-    take_ends(s, index);
+    st_take_call_ends(index);
     /* acquire: the fields of the call were written before */
     p.seq = atomic_load_explicit(&s->seq, memory_order_acquire);
     if (p.seq & 1 && state == ST_SLOT_LIVE && atomic_load(&s->claim) == p.seq)

@@ -77,6 +77,9 @@ void st_free_ended(void)
         struct st_slot *s = &st_shared->slots[i];
         if (atomic_load_explicit(&s->state, memory_order_acquire) != ST_SLOT_ENDED)
             continue;
+        /* what has ended since this round's look at it: while that was written, maybe */
+        st_take_call_ends(i);
+        st_take_iteration_ends(i);
         write_stats(&known[i], s);
         if (!known[i].closed)
             st_record_loop_end(known[i].loop, s->end_reason);

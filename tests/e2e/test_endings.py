@@ -30,6 +30,15 @@ def test_a_loop_on_a_low_descriptor_goes_on(preload, program):
     assert [r["reason"] for r in traced.records("loop_end")] == ["closed"]
 
 
+def test_a_hang_whose_loop_ends_with_it_has_an_end(run, program):
+    """The loop may end while its hang is being written."""
+    traced = run(program("short_loops"))
+    assert traced.exit == 0, traced
+    hangs = {r["stall"] for r in traced.records("stall") if not r["ended"]}
+    assert len(hangs) > 100
+    assert hangs == {r["stall"] for r in traced.records("stall_end")}
+
+
 def test_the_end_of_python_is_no_iteration(run):
     traced = run(PYTHON, "-c", SLOW_END)
     assert traced.findings == [], traced.describe()
