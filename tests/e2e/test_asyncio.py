@@ -50,8 +50,8 @@ def test_under_a_bare_preload(preload, script):
 def test_silent_database_is_reported_while_it_hangs(start, script, silent_server):
     traced = start(PYTHON, script("asyncio_silent.py"), silent_server.port, quiet=False)
     traced.line("asking")
-    live = traced.line(rf"127\.0\.0\.1:{silent_server.port}", stream="stderr")
-    assert "recv" in live.string
+    # on a busy machine the connect may have a line of its own
+    traced.line(rf"recv.*127\.0\.0\.1:{silent_server.port}", stream="stderr")
     stall = traced.record("stall", call="recv")
     assert stall["detail"] == f"tcp 127.0.0.1:{silent_server.port}"
     assert stall["ended"] is False
