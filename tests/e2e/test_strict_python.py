@@ -55,7 +55,7 @@ CLEAN = {
     "file_lock": "fcntl.flock(file, fcntl.LOCK_EX)",
 }
 FOUND = {
-    "sleep_a_little": ("time.sleep(1e-5)", "clock_nanosleep"),
+    "sleep": ("time.sleep(0.2)", "clock_nanosleep"),
     "sleep_by_select": ("select.select([], [], [], 1e-5)", "select"),
     "recv": ("a.recv(1)", "recv"),
     "recv_all": ("a.recv(10, socket.MSG_WAITALL)", "recv"),

@@ -5,33 +5,39 @@
 #include <semaphore.h>
 #include <threads.h>
 
-/* ---- mutexes: `held` is another thread's until this one waits for it, `kept` for ever
+/* ---- locks: `held` is another thread's until this one waits for it, `kept` for ever
  * ------------*/
 
-static pthread_mutex_t free_mutex = PTHREAD_MUTEX_INITIALIZER, held, kept;
-static pthread_rwlock_t free_lock = PTHREAD_RWLOCK_INITIALIZER, held_lock, kept_lock;
-static pthread_spinlock_t spin;
-static mtx_t free_mtx, held_mtx, kept_mtx;
-static sem_t taken;
+static pthread_mutex_t free_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_rwlock_t free_lock = PTHREAD_RWLOCK_INITIALIZER;
+static mtx_t free_mtx;
 
-/* The thread that has everything that is not free. */
-static void *hold(void *until)
+/* Each case has its own. */
+static struct locks {
+    pthread_mutex_t held, kept;
+    pthread_rwlock_t held_lock, kept_lock;
+    pthread_spinlock_t spin;
+    mtx_t held_mtx, kept_mtx;
+    sem_t taken, until;
+} * locks;
+
+static void *hold(void *of_case)
 {
-    pthread_mutex_lock(&held);
-    pthread_mutex_lock(&kept);
-    pthread_rwlock_wrlock(&held_lock);
-    pthread_rwlock_wrlock(&kept_lock);
-    pthread_spin_lock(&spin);
-    mtx_lock(&held_mtx);
-    mtx_lock(&kept_mtx);
-    sem_post(&taken);
-    sem_wait(until);
-    pthread_mutex_unlock(&held);
-    pthread_rwlock_unlock(&held_lock);
-    pthread_spin_unlock(&spin);
-    mtx_unlock(&held_mtx);
-    sem_post(&taken);
-    sem_wait(until);
+    struct locks *l = of_case;
+    pthread_mutex_lock(&l->held);
+    pthread_mutex_lock(&l->kept);
+    pthread_rwlock_wrlock(&l->held_lock);
+    pthread_rwlock_wrlock(&l->kept_lock);
+    pthread_spin_lock(&l->spin);
+    mtx_lock(&l->held_mtx);
+    mtx_lock(&l->kept_mtx);
+    sem_post(&l->taken);
+    sem_wait(&l->until);
+    pthread_mutex_unlock(&l->held);
+    pthread_rwlock_unlock(&l->held_lock);
+    pthread_spin_unlock(&l->spin);
+    mtx_unlock(&l->held_mtx);
+    pause(); /* a thread that ends would leave its mutexes to nobody */
     return NULL;
 }
 
@@ -40,62 +46,63 @@ static void let_go(void *until)
     sem_post(until);
 }
 
-static sem_t *make_holder(void)
+static struct locks *make_holder(void)
 {
-    static sem_t until[64];
-    static int n;
+    struct locks *l = calloc(1, sizeof(*l));
     pthread_t thread;
-    pthread_mutex_init(&held, NULL);
-    pthread_mutex_init(&kept, NULL);
-    pthread_rwlock_init(&held_lock, NULL);
-    pthread_rwlock_init(&kept_lock, NULL);
-    pthread_spin_init(&spin, 0);
+    MUST(l);
+    pthread_mutex_init(&l->held, NULL);
+    pthread_mutex_init(&l->kept, NULL);
+    pthread_rwlock_init(&l->held_lock, NULL);
+    pthread_rwlock_init(&l->kept_lock, NULL);
+    pthread_spin_init(&l->spin, 0);
+    mtx_init(&l->held_mtx, mtx_timed);
+    mtx_init(&l->kept_mtx, mtx_timed);
+    sem_init(&l->taken, 0, 0);
+    sem_init(&l->until, 0, 0);
     mtx_init(&free_mtx, mtx_timed);
-    mtx_init(&held_mtx, mtx_timed);
-    mtx_init(&kept_mtx, mtx_timed);
-    sem_init(&taken, 0, 0);
-    MUST(n < 64 && sem_init(&until[n], 0, 0) == 0);
-    MUST(pthread_create(&thread, NULL, hold, &until[n]) == 0);
-    sem_wait(&taken);
-    return &until[n++];
+    MUST(pthread_create(&thread, NULL, hold, l) == 0);
+    sem_wait(&l->taken);
+    return l;
 }
 
 #define LOCKS(call, situation, helper, ...)                                                        \
     CASE(call, situation)                                                                          \
     {                                                                                              \
         struct timespec later = after(CLOCK_REALTIME, 600);                                        \
-        sem_t *until = make_holder();                                                              \
-        (void)until, (void)later;                                                                  \
+        locks = make_holder();                                                                     \
+        (void)later;                                                                               \
         helper;                                                                                    \
         NOW(__VA_ARGS__);                                                                          \
     }
-#define RELEASED      when_asleep(let_go, until)
-#define RELEASED_SPIN when_spinning(let_go, until)
+#define RELEASED      when_asleep(let_go, &locks->until)
+#define RELEASED_SPIN when_spinning(let_go, &locks->until)
 #define AS_IT_IS      (void)0
-LOCKS(pthread_mutex_lock, held, RELEASED, pthread_mutex_lock(&held))
+LOCKS(pthread_mutex_lock, held, RELEASED, pthread_mutex_lock(&locks->held))
 LOCKS(pthread_mutex_lock, free, AS_IT_IS,
       (pthread_mutex_lock(&free_mutex), pthread_mutex_unlock(&free_mutex)))
-LOCKS(pthread_mutex_trylock, held, AS_IT_IS, pthread_mutex_trylock(&held))
-LOCKS(pthread_mutex_timedlock, held, RELEASED, pthread_mutex_timedlock(&held, &later))
+LOCKS(pthread_mutex_trylock, held, AS_IT_IS, pthread_mutex_trylock(&locks->held))
+LOCKS(pthread_mutex_timedlock, held, RELEASED, pthread_mutex_timedlock(&locks->held, &later))
 LOCKS(pthread_mutex_timedlock, free, AS_IT_IS,
       (pthread_mutex_timedlock(&free_mutex, &later), pthread_mutex_unlock(&free_mutex)))
-LOCKS(pthread_mutex_timedlock, until_the_past, AS_IT_IS, pthread_mutex_timedlock(&kept, &long_ago))
+LOCKS(pthread_mutex_timedlock, until_the_past, AS_IT_IS,
+      pthread_mutex_timedlock(&locks->kept, &long_ago))
 LOCKS(pthread_mutex_clocklock, until_the_past, AS_IT_IS,
-      pthread_mutex_clocklock(&kept, CLOCK_MONOTONIC, &none))
+      pthread_mutex_clocklock(&locks->kept, CLOCK_MONOTONIC, &none))
 LOCKS(pthread_mutex_clocklock, held, RELEASED,
-      pthread_mutex_clocklock(&held, CLOCK_REALTIME, &later))
-LOCKS(pthread_rwlock_rdlock, held, RELEASED, pthread_rwlock_rdlock(&held_lock))
+      pthread_mutex_clocklock(&locks->held, CLOCK_REALTIME, &later))
+LOCKS(pthread_rwlock_rdlock, held, RELEASED, pthread_rwlock_rdlock(&locks->held_lock))
 LOCKS(pthread_rwlock_rdlock, free, AS_IT_IS,
       (pthread_rwlock_rdlock(&free_lock), pthread_rwlock_unlock(&free_lock)))
-LOCKS(pthread_rwlock_wrlock, held, RELEASED, pthread_rwlock_wrlock(&held_lock))
+LOCKS(pthread_rwlock_wrlock, held, RELEASED, pthread_rwlock_wrlock(&locks->held_lock))
 LOCKS(pthread_rwlock_timedwrlock, until_the_past, AS_IT_IS,
-      pthread_rwlock_timedwrlock(&kept_lock, &long_ago))
+      pthread_rwlock_timedwrlock(&locks->kept_lock, &long_ago))
 LOCKS(pthread_rwlock_clockrdlock, until_the_past, AS_IT_IS,
-      pthread_rwlock_clockrdlock(&kept_lock, CLOCK_MONOTONIC, &none))
-LOCKS(pthread_spin_lock, held, RELEASED_SPIN, pthread_spin_lock(&spin))
-LOCKS(mtx_lock, held, RELEASED, mtx_lock(&held_mtx))
+      pthread_rwlock_clockrdlock(&locks->kept_lock, CLOCK_MONOTONIC, &none))
+LOCKS(pthread_spin_lock, held, RELEASED_SPIN, pthread_spin_lock(&locks->spin))
+LOCKS(mtx_lock, held, RELEASED, mtx_lock(&locks->held_mtx))
 LOCKS(mtx_lock, free, AS_IT_IS, (mtx_lock(&free_mtx), mtx_unlock(&free_mtx)))
-LOCKS(mtx_timedlock, until_the_past, AS_IT_IS, mtx_timedlock(&kept_mtx, &long_ago))
+LOCKS(mtx_timedlock, until_the_past, AS_IT_IS, mtx_timedlock(&locks->kept_mtx, &long_ago))
 
 CASE(pthread_spin_lock, free)
 {
