@@ -143,6 +143,7 @@ static int columns(const char *text)
 static void add_frame(const struct text *t, const struct frame *frame, bool is_culprit, int width)
 {
     struct strbuf name = {0};
+    sb_add(&name, ""); /* the name may be empty */
     if (frame->function != NULL && t->full)
         sb_add_clean(&name, frame->function);
     else if (frame->function != NULL)

@@ -219,6 +219,21 @@ def test_a_truncated_last_line_is_no_error(trace, tmp_path):
         assert command("check", cut).returncode in (0, 1, 3)
 
 
+def test_functions_without_names(tmp_path):
+    nameless = tmp_path / "nameless.jsonl"
+    nameless.write_text(
+        '{"type":"process","format":"stalltrace.trace/1","version":"0.1.0","pid":1,"exe":"/bin/x",'
+        '"argv":["x"],"start_ns":1}\n'
+        '{"type":"loop","loop":1,"tid":1,"name":"x","home":"epoll","at_ns":1}\n'
+        '{"type":"stack","stack":1,"frames":[{"pc":"0x10"}],"python":[{"function":"","file":"/a.py",'
+        '"line":1,"entry":true},{"function":"","file":"","line":0}]}\n'
+        '{"type":"stall","stall":1,"kind":"call","loop":1,"call":"read","class":"file","stack":1,'
+        '"at_ns":1,"elapsed_ns":50000000,"ended":true,"strict":false}\n')
+    assert command("report", nameless).returncode == 0
+    assert command("report", "--format", "json", nameless).returncode == 0
+    assert command("check", nameless).returncode == 1
+
+
 def test_unknown_records_and_broken_lines_are_skipped(trace, tmp_path):
     lines = open(trace, "rb").read().splitlines(keepends=True)
     noise = [b'{"type":"weather","rain":true}\n', b'{"type":"stall"\n', b"\xff\xff\xff\n", b"\n",
