@@ -95,6 +95,8 @@ void ST_COLD st_keep_file(void)
     int error = errno;
     if (!st_started)
         st_start_up(0, NULL);
+    if (st_agent_state() == ST_AGENT_RUNNING && st_same_process() && !st_is_filtered())
+        st_settle_agent();
     if (st_agent_state() == ST_AGENT_NONE && st_shared.kept_fd < 0 && !st_is_filtered() &&
         st_same_process() && !st_on_valgrind() && st_agent_try_lock()) {
         if (st_prepare() == 0)
@@ -149,6 +151,7 @@ void st_agent_stop_locked(uint32_t why)
         return;
     atomic_store(&st_shared.stop, why);
     st_wake_agent();
+    st_settle_agent();
     if (atomic_load(&st_shared.ready) == ST_NOT_READY)
         st_abandon_agent();
     else if (why == ST_STOP_EXIT)

@@ -21,6 +21,11 @@ static void *open_agent(void);
 /* Numbers the starts of the agent, in steps of 2; the lowest bit says what it is to do. */
 enum { ST_ONLY_FILE = 1 };
 static _Atomic uint32_t current_start;
+/* How long the first loop's thread waits for the agent. CI also tests with 1, as on a machine that
+ * has no time for it. */
+#ifndef ST_AGENT_PATIENCE_NS
+#define ST_AGENT_PATIENCE_NS 300000000
+#endif
 static bool was_single; /* the program, and the agent was not waited for until it was ready */
 
 void st_wake_agent(void)
@@ -251,7 +256,10 @@ int st_create_agent(bool only_file)
         return -r;
     if (st_thread_count)
         __atomic_fetch_sub(st_thread_count, 1, __ATOMIC_SEQ_CST);
-    bool ready = wait_until_ready((struct timespec){0, 300000000});
+    /* One that makes the file must be gone before ids change: glibc would hand them to it, too, and
+     * end the program where it is refused what others got. */
+    bool ready = wait_until_ready(only_file ? (struct timespec){2, 0}
+                                            : (struct timespec){0, ST_AGENT_PATIENCE_NS});
     was_single = single && !ready;
     if (!ready && only_file) {
         st_abandon_agent();
@@ -268,11 +276,10 @@ int st_create_agent(bool only_file)
 
 void st_settle_agent(void)
 {
-    if (atomic_load(&st_shared.ready) != ST_NOT_READY)
-        return;
     wait_until_ready((struct timespec){2, 0});
     if (was_single && st_last_thread())
         *st_single_threaded = true;
+    was_single = false;
 }
 
 static size_t add(char *line, size_t size, size_t n, const char *text)

@@ -152,3 +152,15 @@ loop.poll(0.001)
     traced = preload("chrt", "-f", "5", harness.PYTHON, "-c", code)
     assert traced.out.split(b"\n")[0] == b"[0, 1]", traced  # SCHED_OTHER, SCHED_FIFO
     traced.find("clock_nanosleep")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to change ids")
+def test_ids_change_while_the_agent_starts(preload):
+    """glibc hands new ids to all threads, and aborts where one is refused what another got: the
+    agent must not be among them, however long it takes to load."""
+    if not shutil.which("setpriv"):
+        pytest.skip("setpriv is not installed")
+    change = "setpriv --reuid 65534 --regid 65534 --clear-groups id -u || exit"
+    traced = preload("sh", "-c", f"for i in $(seq 50); do {change}; done",
+                     env={"STALLTRACE_LOOPS": "main"})
+    assert (traced.exit, traced.out, traced.err) == (0, b"65534\n" * 50, ""), traced

@@ -329,7 +329,7 @@ static void little_memory(void)
     limit(RLIMIT_AS, address_space() + (3 << 20));
     int loop = hostile_loop();
     stalls(loop);
-    void *p = malloc(100 << 20);
+    void *volatile p = malloc(100 << 20); /* or the compiler may leave it out */
     MUST(!p && errno == ENOMEM);
     p = malloc(64 << 10);
     MUST(p);
