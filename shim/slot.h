@@ -39,9 +39,9 @@ enum st_class {
     ST_CLASS_SLOTS
 };
 
-/* How a call could have blocked (strict mode), and what its detail is made of. The comments name the
- * words of the slot's args that the rule reads. A deadline is a struct timespec * with the number of
- * its clock (st_pack); 0: there is none. */
+/* How a call could have blocked (strict mode), and what its detail is made of. The comments name
+ * the words of the slot's args that the rule reads. A deadline is a struct timespec * with the
+ * number of its clock (st_pack); 0: there is none. */
 enum st_rule {
     ST_RULE_NONE,
     ST_RULE_SECONDS,   /* args[0]: whole seconds */
@@ -77,12 +77,12 @@ enum st_rule {
     ST_RULE_IOCTL,     /* args[0]: fd, args[1]: request */
     ST_RULE_DRAIN,     /* args[0]: fd of a terminal; args[1]: not 0 where it does not wait */
     ST_RULE_DIR,       /* args[0]: DIR *, args[1]: not 0 where its buffer had the answer */
-    ST_RULE_STREAM,  /* args[0]: FILE *, args[1]: state before, args[2]: direction (stream.h) */
-    ST_RULE_QUEUE,   /* args[0]: id, args[1]: not 0 where it was told not to wait */
-    ST_RULE_SEMOP,   /* args[0]: id, args[1]: struct sembuf *, args[2]: timeout and how many */
-    ST_RULE_MQ,      /* args[0]: mqd_t, args[1]: deadline */
-    ST_RULE_BARRIER, /* args[1]: not 0 where others had to come yet */
-    ST_RULE_LIST,    /* args[0]: mode, args[1]: how many, args[2]: struct gaicb ** */
+    ST_RULE_STREAM,    /* args[0]: FILE *, args[1]: state before, args[2]: direction (stream.h) */
+    ST_RULE_QUEUE,     /* args[0]: id, args[1]: not 0 where it was told not to wait */
+    ST_RULE_SEMOP,     /* args[0]: id, args[1]: struct sembuf *, args[2]: timeout and how many */
+    ST_RULE_MQ,        /* args[0]: mqd_t, args[1]: deadline */
+    ST_RULE_BARRIER,   /* args[1]: not 0 where others had to come yet */
+    ST_RULE_LIST,      /* args[0]: mode, args[1]: how many, args[2]: struct gaicb ** */
 };
 
 /* A row of calls.def. `real` is where the pointer to libc's function lives. */
