@@ -103,7 +103,8 @@ static void tell(struct announcer *announcer, const char *headline, uint64_t ns,
         sb_add(&line, color ? "\033[0m" : "");
     }
     sb_add(&line, color ? "  \033[2m[" : "  [");
-    const char *name = stall->loop != NULL ? stall->loop->name : base_name(trace->exe);
+    bool named = stall->loop != NULL && stall->loop->name[0] != '\0';
+    const char *name = named ? stall->loop->name : base_name(trace->exe);
     sb_add_clean(&line, name);
     sb_addf(&line, " pid %lld]%s\n", (long long)trace->pid, color ? "\033[0m" : "");
     if (!output_is_utf8())

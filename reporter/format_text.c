@@ -56,7 +56,9 @@ static void add_culprit(const struct text *t, const struct stack_view *view)
         excerpt(t->out, t->palette, frame->file, frame->line);
     if (frame->lang == LANG_JAVASCRIPT && frame->line > 0 && !frame->at_call) {
         text_note(t);
-        sb_add(t->out, "the line is where the function begins: it is compiled, and V8's map knows no other\n");
+        sb_add(
+            t->out,
+            "the line is where the function begins: it is compiled, and V8's map knows no other\n");
     }
 }
 
@@ -66,8 +68,9 @@ static void add_figures(const struct text *t, const struct finding *finding)
     if (finding->kind == STALL_CALL) {
         text_note(t);
         if (finding->detail != NULL) {
-            sb_add(out, "waited for ");
-            sb_add_clean(out, finding->detail);
+            bool endless = strcmp(finding->detail, "no timeout") == 0;
+            sb_add(out, endless ? "waited without a timeout" : "waited for ");
+            sb_add_clean(out, endless ? "" : finding->detail);
             sb_add(out, ", ");
         }
         sb_add(out, "class ");

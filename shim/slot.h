@@ -293,7 +293,9 @@ struct st_shared {
     const struct st_call *calls;
     uint32_t call_count;
     struct st_slot *slots;
-    _Atomic uint32_t slot_high; /* slots in use are below */
+    _Atomic uint32_t slot_high;   /* slots in use are below */
+    _Atomic uint32_t slots_freed; /* how often the agent has freed one */
+    _Atomic bool unwatched;       /* a loop thread has found no slot */
     struct st_capture *captures;
     struct st_repeat *repeats;
     _Atomic bool repeated; /* there is something in them that the agent has not taken */

@@ -11,10 +11,12 @@ static struct known {
     uint64_t iterations;
     struct st_written written;
 } known[ST_MAX_SLOTS];
+static bool crowded; /* it has been said that there were too many loops */
 static uint32_t loops;
 
 void st_loops_reset(void)
 {
+    crowded = false;
     memset(known, 0, sizeof(known));
     loops = 0;
 }
@@ -72,6 +74,11 @@ void st_watch_loops(bool stats)
 /* Slots whose loop has ended are given back, when their last stalls are written. */
 void st_free_ended(void)
 {
+    if (atomic_exchange(&st_shared->unwatched, false) && !crowded) {
+        st_record_notice("loops", "more threads ran event loops at once than can be watched (256): "
+                                  "those that came later were not");
+        crowded = true;
+    }
     uint32_t high = atomic_load_explicit(&st_shared->slot_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
         struct st_slot *s = &st_shared->slots[i];
@@ -86,5 +93,6 @@ void st_free_ended(void)
         known[i].closed = true;
         /* release: the next loop in this slot starts after we are done */
         atomic_store_explicit(&s->state, ST_SLOT_FREE, memory_order_release);
+        atomic_fetch_add(&st_shared->slots_freed, 1);
     }
 }

@@ -37,6 +37,10 @@ void st_loops_init(void)
 
 static struct st_slot *take_slot(void)
 {
+    static _Atomic uint32_t full_at; /* slots_freed, plus 1, when all were found taken */
+    uint32_t freed = atomic_load(&st_shared.slots_freed);
+    if (atomic_load_explicit(&full_at, memory_order_relaxed) == freed + 1)
+        return NULL; /* such a thread asks at each of its waits */
     for (uint32_t i = 0; i < ST_MAX_SLOTS; i++) {
         uint8_t free = ST_SLOT_FREE;
         /* acquire: the agent is done with the loop that lived here before */
@@ -50,6 +54,8 @@ static struct st_slot *take_slot(void)
             ;
         return &slots[i];
     }
+    atomic_store_explicit(&full_at, freed + 1, memory_order_relaxed);
+    atomic_store_explicit(&st_shared.unwatched, true, memory_order_relaxed);
     return NULL;
 }
 
@@ -242,6 +248,8 @@ void ST_COLD st_untag(struct st_slot *s, int reason)
     /* release: the agent sees the last figures; a slot that never was live is not the agent's */
     bool live = atomic_load(&s->state) == ST_SLOT_LIVE;
     atomic_store_explicit(&s->state, live ? ST_SLOT_ENDED : ST_SLOT_FREE, memory_order_release);
+    if (!live)
+        atomic_fetch_add(&st_shared.slots_freed, 1);
     errno = error;
 }
 
@@ -441,6 +449,7 @@ void st_loops_child(void)
         uint32_t seq = atomic_load(&slots[i].seq);
         atomic_store(&slots[i].seq, (seq + 1) & ~1u);
         atomic_store(&slots[i].state, ST_SLOT_FREE);
+        atomic_fetch_add(&st_shared.slots_freed, 1);
     }
     atomic_store(&st_shared.slot_high, 0);
     for (unsigned i = 0; i < ST_HOME_BITS / 64; i++)

@@ -241,3 +241,26 @@ loop.poll(0.001)
     found = [f["call"] for f in traced.findings
              if f["kind"] == "call" and "stall" in [x["function"] for x in f["frames"]]]
     assert (call in found) == waits, traced.describe()
+
+
+def test_more_loops_than_can_be_watched(run):
+    """It is said; and when one of them ends, the next has its room."""
+    code = """
+import select, threading, time
+def loop(many):
+    poll = select.epoll(); poll.poll(0)
+    many.wait(); many.wait()
+barrier = threading.Barrier(301)
+threads = [threading.Thread(target=loop, args=(barrier,)) for _ in range(300)]
+for thread in threads: thread.start()
+barrier.wait(); barrier.wait()
+for thread in threads: thread.join()
+time.sleep(0.1)  # the agent notes at its next look that they have ended
+poll = select.epoll(); poll.poll(0); time.sleep(0.3); poll.poll(0)
+"""
+    traced = run(harness.PYTHON, "-c", code, options=("--threshold", "60s,sleep=200ms",
+                                                      "--iteration-threshold", "60s"))
+    assert traced.exit == 0, traced
+    assert [n["code"] for n in traced.records("notice")] == ["loops"]
+    assert len(traced.records("loop")) == 257
+    traced.find("clock_nanosleep")
