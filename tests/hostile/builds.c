@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,11 +25,13 @@
     } while (0)
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static sem_t held;
 
 static void *holder(void *unused)
 {
     pthread_mutex_lock(&mutex);
-    usleep(40000);
+    sem_post(&held);
+    usleep(150000);
     pthread_mutex_unlock(&mutex);
     return unused;
 }
@@ -55,8 +58,8 @@ int main(int argc, char **argv)
         MUST(poll(&p, (nfds_t)(n > 1), 1) == 0);
         MUST(nanosleep(&t, NULL) == 0);
     }
-    MUST(pthread_create(&thread, NULL, holder, NULL) == 0);
-    usleep(10000);
+    MUST(sem_init(&held, 0, 0) == 0 && pthread_create(&thread, NULL, holder, NULL) == 0);
+    MUST(sem_wait(&held) == 0);
     MUST(pthread_mutex_lock(&mutex) == 0 && pthread_mutex_unlock(&mutex) == 0);
     MUST(pthread_join(thread, NULL) == 0);
     FILE *f = fopen("/dev/zero", "r");
