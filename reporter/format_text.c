@@ -111,7 +111,7 @@ static void add_process(const struct text *t, const struct finding *finding)
     if (finding->tasks.count > 0) {
         text_note(t);
         sb_add(t->out, "in ");
-        tasks_describe(t->out, &finding->tasks);
+        tasks_describe(t->out, &finding->tasks, finding->kind == STALL_CALL);
         sb_add(t->out, "\n");
     }
 }

@@ -74,7 +74,7 @@ void tasks_sort(struct tasks *tasks)
         qsort(tasks->kept, tasks->count, sizeof(tasks->kept[0]), by_count);
 }
 
-void tasks_describe(struct strbuf *out, const struct tasks *tasks)
+void tasks_describe(struct strbuf *out, const struct tasks *tasks, bool counted)
 {
     enum { SHOWN = 3 };
     uint64_t others = tasks->others;
@@ -92,9 +92,9 @@ void tasks_describe(struct strbuf *out, const struct tasks *tasks)
             sb_add_clean(out, task->coroutine);
             sb_add(out, task->name != NULL ? ")" : "");
         }
-        if (task->count > 1)
+        if (counted && task->count > 1)
             sb_addf(out, " %" PRIu64 " times", task->count);
     }
-    if (others > 0)
+    if (counted && others > 0)
         sb_addf(out, ", and %" PRIu64 " in other tasks", others);
 }

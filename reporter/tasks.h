@@ -27,7 +27,7 @@ void tasks_add(struct tasks *tasks, const char *name, const char *coroutine, uin
 void tasks_merge(struct tasks *into, const struct tasks *from);
 /* Most stalls first. */
 void tasks_sort(struct tasks *tasks);
-/* "task NAME (coroutine X), …"; nothing where there are none. */
-void tasks_describe(struct strbuf *out, const struct tasks *tasks);
+/* "task NAME (coroutine X), …"; nothing where there are none. `counted`: and how often each. */
+void tasks_describe(struct strbuf *out, const struct tasks *tasks, bool counted);
 
 #endif

@@ -318,6 +318,7 @@ def test_iteration_has_its_task(run, loop):
     assert (stall["task"], stall["coroutine"]) == ("Task-1", "compute")
     finding = next(f for f in traced.findings if f["kind"] == "iteration")
     assert [(t["name"], t["coroutine"]) for t in finding["tasks"]] == [("Task-1", "compute")]
+    assert "in task Task-1 (coroutine compute)\n" in traced.text()  # not how many samples
 
 
 def test_numbered_tasks_are_counted_by_their_coroutine(run, loop):
