@@ -289,7 +289,7 @@ ON_LOOP(syscall, long, (long number, const long *a))
 {
     ST_PERSONALITY();
     struct st_slot *s = st_self;
-    enum st_call_id id;
+    enum st_call_id id = ST_CALL_COUNT; /* set wherever it is used */
     enum st_home home;
     unsigned class = ST_WAIT;
     uintptr_t w[3];

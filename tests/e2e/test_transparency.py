@@ -14,8 +14,8 @@ BUILT = harness.BUILD / "tests" / "hostile"
 EVERYTHING = {"STALLTRACE_THRESHOLD": "0", "STALLTRACE_STRICT": "all"}
 CONFIGURATIONS = {"plain": None, "default": {}, "strict": EVERYTHING,
                   "main": {**EVERYTHING, "STALLTRACE_LOOPS": "main,auto"}}
-if os.environ.get("HOSTILE"):  # a part of them, for CI
-    CONFIGURATIONS = {name: CONFIGURATIONS[name] for name in os.environ["HOSTILE"].split(",")}
+if os.environ.get("HOSTILE_CONFIGURATIONS"):  # a part of them, for CI
+    CONFIGURATIONS = {name: CONFIGURATIONS[name] for name in os.environ["HOSTILE_CONFIGURATIONS"].split(",")}
 SKIPPED = 77
 
 
