@@ -43,7 +43,7 @@ def waits(call, *arguments):
     before, delay = time.monotonic(), kept_waiting()
     call(*arguments)
     lasted, delay = time.monotonic() - before, kept_waiting() - delay
-    if lasted - delay > 0.025:
+    if lasted - delay > 0.034:
         sure[name] = sure.get(name, 0) + 1
     elif lasted > 0.018:
         perhaps[name] = perhaps.get(name, 0) + 1
