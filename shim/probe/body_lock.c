@@ -60,12 +60,7 @@ WRAPPER(pthread_mutex_lock, int, (pthread_mutex_t * mutex))
         st_rest_end(s, rests);                                                                     \
         return r;                                                                                  \
     }                                                                                              \
-    WRAPPER(symbol, int, parameters)                                                               \
-    {                                                                                              \
-        if (ST_LIKELY(!st_self))                                                                   \
-            return real_##symbol arguments;                                                        \
-        return loop_##symbol arguments;                                                            \
-    }
+    ASK_LOOP(symbol, int, parameters, arguments)
 
 /* glibc ≥ 2.25: one of the flags beside the count of waiters */
 static unsigned clock_of(const pthread_cond_t *cond)
@@ -100,12 +95,7 @@ COND(cnd_timedwait, (cnd_t * cond, mtx_t *mutex, const struct timespec *until),
             st_leave(s, seq, ST_LOCK);                                                             \
         return r;                                                                                  \
     }                                                                                              \
-    WRAPPER(symbol, int, parameters)                                                               \
-    {                                                                                              \
-        if (ST_LIKELY(!st_self))                                                                   \
-            return real_##symbol arguments;                                                        \
-        return loop_##symbol arguments;                                                            \
-    }
+    ASK_LOOP(symbol, int, parameters, arguments)
 
 SEMAPHORE(sem_wait, (sem_t * sem), (sem), 0)
 SEMAPHORE(sem_timedwait, (sem_t * sem, const struct timespec *until), (sem, until),

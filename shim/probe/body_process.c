@@ -17,12 +17,7 @@
         }                                                                                          \
         return r;                                                                                  \
     }                                                                                              \
-    WRAPPER(symbol, int, parameters)                                                               \
-    {                                                                                              \
-        if (ST_LIKELY(!st_self))                                                                   \
-            return real_##symbol arguments;                                                        \
-        return loop_##symbol arguments;                                                            \
-    }
+    ASK_LOOP(symbol, int, parameters, arguments)
 
 FORKS(fork, (void), (), 0)
 FORKS(forkpty,

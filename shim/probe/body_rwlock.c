@@ -36,12 +36,7 @@ static bool good_time(clockid_t clock, const struct timespec *t)
         TIMED(symbol, ST_LOCK, a0, a1, deadline, r = real_##symbol arguments);                     \
         return r;                                                                                  \
     }                                                                                              \
-    WRAPPER(symbol, int, parameters)                                                               \
-    {                                                                                              \
-        if (ST_LIKELY(!st_self))                                                                   \
-            return real_##symbol arguments;                                                        \
-        return loop_##symbol arguments;                                                            \
-    }
+    ASK_LOOP(symbol, int, parameters, arguments)
 
 #define GOT_MUTEX (r == 0 || r == EOWNERDEAD || r == ENOTRECOVERABLE)
 LOCK(pthread_mutex_timedlock, (pthread_mutex_t * mutex, const struct timespec *until),

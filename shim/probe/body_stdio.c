@@ -124,12 +124,7 @@ SCAN(__isoc99_fwscanf, __isoc99_vfwscanf, (FILE * f, const wchar_t *format, ...)
         TIMED_PRINT(symbol, f, r = real_##symbol arguments);                                       \
         return r;                                                                                  \
     }                                                                                              \
-    WRAPPER(symbol, int, parameters)                                                               \
-    {                                                                                              \
-        if (ST_LIKELY(!st_self))                                                                   \
-            return real_##symbol arguments;                                                        \
-        return loop_##symbol arguments;                                                            \
-    }
+    ASK_LOOP(symbol, int, parameters, arguments)
 VPRINT(vprintf, stdout, (const char *format, va_list list), (format, list))
 VPRINT(__vprintf_chk, stdout, (int flags, const char *format, va_list list), (flags, format, list))
 VPRINT(vfprintf, f, (FILE * f, const char *format, va_list list), (f, format, list))

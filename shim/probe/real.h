@@ -103,6 +103,15 @@ void st_resolve_all(void);
 #define ON_LOOP(symbol, result, parameters)                                                        \
     static __attribute__((noinline)) result loop_##symbol parameters
 
+/* The wrapper of a function whose loop_##symbol does all the rest. */
+#define ASK_LOOP(symbol, result, parameters, arguments)                                            \
+    WRAPPER(symbol, result, parameters)                                                            \
+    {                                                                                              \
+        if (ST_LIKELY(!st_self))                                                                   \
+            return real_##symbol arguments;                                                        \
+        return loop_##symbol arguments;                                                            \
+    }
+
 /* A wrapper that, off the loop threads, passes on all that it was given without looking at it:
  * registers (the count of vector registers in %al among them) and stack. In C, a variadic function
  * saves up to 14 registers before its first line. On a loop thread it goes to the function that

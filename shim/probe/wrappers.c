@@ -129,12 +129,7 @@ const struct st_call st_calls[ST_CALL_COUNT] = {
         st_leave(slot, seq, ST_##class);                                                           \
         return r;                                                                                  \
     }                                                                                              \
-    WRAPPER(symbol, result, parameters)                                                            \
-    {                                                                                              \
-        if (ST_LIKELY(!st_self))                                                                   \
-            return real_##symbol arguments;                                                        \
-        return loop_##symbol arguments;                                                            \
-    }
+    ASK_LOOP(symbol, result, parameters, arguments)
 #define VOIDCALL(symbol, name, version, class, rule, result, parameters, arguments, a0, a1, a2)    \
     ON_LOOP(symbol, void, parameters)                                                              \
     {                                                                                              \
