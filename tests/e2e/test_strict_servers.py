@@ -8,6 +8,7 @@ import pytest
 
 from test_nginx import as_root, get, nginx  # noqa: F401, pylint: disable=unused-import
 from test_redis import Client, redis  # noqa: F401, pylint: disable=unused-import
+from test_servers import servers
 
 # Nothing takes this long: whatever is found is found because it could have blocked.
 STRICT = ("--strict", "--threshold", "10m", "--iteration-threshold", "10m")
@@ -73,13 +74,6 @@ def test_asyncio_children(run, python_with):
     assert traced.exit == 0, traced
     traced.assert_clean()
     assert [f["call"] for f in traced.report()["suppressed"]] == ["waitpid"]
-
-
-def servers():
-    yield pytest.param("aiohttp_server.py", (), ("aiohttp",), id="aiohttp")
-    yield pytest.param("uvicorn_server.py", ("asyncio",), ("uvicorn", "fastapi"), id="uvicorn")
-    yield pytest.param("uvicorn_server.py", ("uvloop",), ("uvicorn", "fastapi", "uvloop"),
-                       id="uvicorn-uvloop")
 
 
 @pytest.mark.parametrize("source, args, modules", servers())
