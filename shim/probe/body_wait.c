@@ -1,5 +1,6 @@
 /* Wrappers of the waits for descriptors: each may be the loop's home wait, which makes a thread a
  * loop thread and is never a finding, or a nested one, which is a call like any other. */
+#include "host.h"
 #include "real.h"
 
 /* Runs `call` as the loop's home wait, or as a call that waits for a1 descriptors. Stands in an
@@ -33,6 +34,8 @@ static long milliseconds(const struct timespec *t)
 
 static bool epoll_tags(int epfd)
 {
+    if (ST_UNLIKELY(!st_started))
+        st_start_up(0, NULL); /* another object's constructor runs a loop */
     if (st_loops & ST_LOOPS_NAME && !st_own_name_matches() &&
         !(st_loops & (ST_LOOPS_AUTO | ST_LOOPS_POLL)))
         return false;
