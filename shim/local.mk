@@ -72,6 +72,7 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/agent.c \
 	shim/agent/agent.h \
 	shim/agent/alloc.c \
+	shim/agent/freeze.c \
 	shim/agent/iterations.c \
 	shim/agent/json.c \
 	shim/agent/json.h \

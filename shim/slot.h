@@ -157,19 +157,23 @@ struct st_sum {
     uint32_t iteration; /* of which iteration: the low half of its number */
     uint32_t count;
     uint64_t ticks;
+    uint64_t longest, longest_t0; /* of them */
 };
+
+enum { ST_TOP_CALLS = 6 };
 
 /* An iteration that was over its threshold, as its thread found it at its end. */
 struct st_iteration {
     uint64_t number, t0, ticks, calls, found;
     struct {
         uint32_t call, count;
-        uint64_t ticks;
-    } top[6]; /* the calls that took most of `calls`; count 0: no more */
+        uint64_t ticks, longest, longest_t0;
+    } top[ST_TOP_CALLS]; /* the calls that took most of `calls`; count 0: no more */
 };
 
 struct st_long {
     uint64_t t0, ticks;
+    uint64_t calls; /* part of them */
 };
 
 enum { ST_MAX_CALLS = 1024, ST_LONGEST = 8, ST_ITERATIONS = 8, ST_HOME_POLLED = 8 };

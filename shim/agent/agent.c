@@ -81,6 +81,7 @@ static void forget_parent(void)
     st_modules_reset();
     st_loops_reset();
     st_iterations_reset();
+    st_freezes_reset();
 }
 
 static int create_trace(void)
@@ -164,50 +165,6 @@ static int keep_file(void)
     return 0;
 }
 
-/* ---- a frozen process ---- */
-
-/* Stretches of time in which the process did not exist for the scheduler: stopped by a signal or a
- * debugger, frozen with its container. The agent's own sleep tells: it was much too long, and the
- * agent was not waiting for a processor either. */
-enum { FREEZES = 16, NOTICED_NS = 60000000 };
-
-static struct {
-    uint64_t from, to;
-} freezes[FREEZES];
-static unsigned freeze_count;
-
-uint64_t st_frozen_ns(uint64_t from, uint64_t to)
-{
-    uint64_t ticks = 0;
-    unsigned n = freeze_count < FREEZES ? freeze_count : FREEZES;
-    for (unsigned i = 0; i < n; i++) {
-        uint64_t a = freezes[i].from > from ? freezes[i].from : from;
-        uint64_t b = freezes[i].to < to ? freezes[i].to : to;
-        if (a < b)
-            ticks += b - a;
-    }
-    return st_ticks_to_ns(ticks);
-}
-
-/* Called after a sleep that was to last `asked_ns`, with the agent's figures from before it. */
-static void notice_freeze(uint64_t before, uint64_t waited_before, uint64_t asked_ns)
-{
-    uint64_t now = st_ticks_now(), run, waited = 0;
-    uint64_t slept = st_ticks_to_ns(now - before);
-    if (slept < asked_ns + NOTICED_NS)
-        return;
-    if (st_schedstat((pid_t)syscall(SYS_gettid), &run, &waited) < 0)
-        return;
-    uint64_t runnable = waited - waited_before;
-    if (runnable > (slept - asked_ns) / 2)
-        return; /* the machine is busy: so may the program be kept waiting, and that is told apart
-                 */
-    freezes[freeze_count % FREEZES].from =
-        before + (uint64_t)((double)asked_ns / st_shared->ns_per_tick);
-    freezes[freeze_count % FREEZES].to = now;
-    freeze_count++;
-}
-
 /* ---- the round ---- */
 
 static uint64_t least_threshold(void)
@@ -257,6 +214,7 @@ static void finish(uint32_t why)
     look_around(why != ST_STOP_FORK);
     look_around(why != ST_STOP_FORK); /* what ended meanwhile */
     st_write_counts();
+    st_freezes_write();
     if (why == ST_STOP_EXIT || why == ST_STOP_LAST) {
         st_record_end("exit");
     } else if (why == ST_STOP_FILTER) {
@@ -292,6 +250,7 @@ EXPORT void *stalltrace_agent_main(void *argument)
         uint64_t next = look_around(stats);
         if (stats) {
             st_write_counts();
+            st_freezes_write();
             written = now;
         }
         if (asked) {
@@ -300,10 +259,9 @@ EXPORT void *stalltrace_agent_main(void *argument)
             acknowledge(request);
         }
         if (next > 0) {
-            uint64_t before = st_ticks_now(), run, waited = 0;
-            st_schedstat((pid_t)syscall(SYS_gettid), &run, &waited);
+            st_freeze_before_sleep();
             sleep_ns(seen, next);
-            notice_freeze(before, waited, next);
+            st_freeze_after_sleep(next);
         }
     }
 }

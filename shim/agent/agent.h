@@ -81,6 +81,9 @@ struct st_stall {
 /* Where the time of an iteration went, in ns. `frozen` is not part of `elapsed`. */
 struct st_time {
     uint64_t elapsed, calls, cpu, runnable, asleep, throttled, frozen;
+    struct {
+        uint64_t total, longest;
+    } top[ST_TOP_CALLS]; /* of the iteration's */
 };
 
 struct st_sleep;
@@ -109,6 +112,13 @@ void st_record_iteration_end(uint32_t stall, const struct st_time *time,
 void st_record_more(const struct st_stall *like, uint64_t count, uint64_t total_ns,
                     uint64_t max_ns);
 void st_record_dropped(uint64_t stalls);
+/* A time for which the process was stopped, in ticks: `ticks` of those between `from` and `to`,
+ * begun at the latest at `began_by`. */
+struct st_freeze {
+    uint64_t from, began_by, to, ticks;
+};
+/* One of them, or how many there were (NULL), for `ns` in all. */
+void st_record_frozen(const struct st_freeze *freeze, uint64_t count, uint64_t ns);
 /* Stalls that found no room in the trace: the disk, or its greatest size, is reached. */
 uint64_t st_records_left_out(void);
 void st_record_notice(const char *code, const char *message);
@@ -154,9 +164,22 @@ uint64_t st_look_at_iteration(uint32_t index);
 void st_take_sample(const struct st_capture *c);
 void st_iterations_reset(void);
 
-/* How long the process was stopped (SIGSTOP, a debugger, a frozen container) between two moments.
- */
+/* A call that has ended, or a capture of one, held that much of a freeze, and was counted as found
+ * with it. */
+void st_note_frozen_call(uint32_t index, uint32_t generation, uint64_t t0, uint64_t frozen_ns);
+
+/* ---- a process that is stopped (freeze.c) ---- */
+
+/* How long the process was stopped (SIGSTOP, a debugger, a frozen container) between two moments,
+ * and how long it was not. */
 uint64_t st_frozen_ns(uint64_t from_ticks, uint64_t to_ticks);
+uint64_t st_unfrozen_ns(uint64_t from_ticks, uint64_t to_ticks);
+/* Around each of the agent's sleeps, which is to last `asked_ns`. */
+void st_freeze_before_sleep(void);
+void st_freeze_after_sleep(uint64_t asked_ns);
+/* Writes what was only counted. */
+void st_freezes_write(void);
+void st_freezes_reset(void);
 
 /* ---- loops (watch.c) ---- */
 

@@ -26,7 +26,7 @@ static struct watched {
     /* the thread's and the cgroup's figures, at first sight and at the last look */
     uint64_t base_at, base_run, base_wait, base_throttled;
     uint64_t last_at, last_run, last_wait;
-    uint64_t frozen;
+    uint64_t frozen_found; /* how much of a freeze lay in calls of it that count as found */
     bool figures;
 } watched[ST_MAX_SLOTS];
 
@@ -103,8 +103,7 @@ static struct st_stack unwound;
 
 static uint64_t age_ns(const struct watched *w, uint64_t now)
 {
-    uint64_t ns = now > w->t0 ? st_ticks_to_ns(now - w->t0) : 0;
-    return ns > w->frozen ? ns - w->frozen : 0;
+    return st_unfrozen_ns(w->t0, now);
 }
 
 /* Reports the iteration, once, with the stack of its first sample (0: none). */
@@ -133,7 +132,7 @@ void st_take_sample(const struct st_capture *c)
     st_task_of_capture(c, &task);
     st_unwind(c->regs, c->regs[ST_RSP], c->stack, c->stack_len, &unwound);
     uint32_t stack = st_record_stack(NULL, &unwound, c->py, c->py_len > 0 ? c->py_len : 0);
-    report(w, c->slot, stack, st_ticks_to_ns(c->ticks), &task);
+    report(w, c->slot, stack, st_unfrozen_ns(c->t0, c->t0 + c->ticks), &task);
     st_record_sample(w->stall, stack, NULL, &task);
     w->samples++;
 }
@@ -194,6 +193,13 @@ static bool sample_call(struct st_slot *s, struct watched *w, uint32_t index, ui
 
 /* ---- watching ---- */
 
+void st_note_frozen_call(uint32_t index, uint32_t generation, uint64_t t0, uint64_t frozen_ns)
+{
+    struct watched *w = &watched[index];
+    if (w->generation == generation && w->t0 <= t0)
+        w->frozen_found += frozen_ns;
+}
+
 static void look_at_figures(const struct st_slot *s, struct watched *w, uint64_t now)
 {
     uint64_t run, wait;
@@ -211,15 +217,34 @@ static void look_at_figures(const struct st_slot *s, struct watched *w, uint64_t
     w->last_wait = wait;
 }
 
-/* Where the time of an iteration went. */
-static void divide(const struct watched *w, const struct st_iteration *it, struct st_time *t)
+/* The calls that took most of an iteration. One that held a freeze was the longest of its kind.
+ * Returns how much of the freezes lay in them. */
+static uint64_t divide_calls(const struct st_iteration *it, struct st_time *t)
 {
-    uint64_t elapsed = st_ticks_to_ns(it->ticks);
-    elapsed = elapsed > w->frozen ? elapsed - w->frozen : 0;
+    uint64_t frozen = 0;
+    for (int i = 0; i < ST_TOP_CALLS && it->top[i].count; i++) {
+        uint64_t from = it->top[i].longest_t0, to = from + it->top[i].longest;
+        uint64_t total = st_ticks_to_ns(it->top[i].ticks), held = st_frozen_ns(from, to);
+        total -= held < total ? held : total;
+        t->top[i].total = total;
+        t->top[i].longest = st_unfrozen_ns(from, to);
+        if (t->top[i].longest < total / it->top[i].count) /* another one is, now */
+            t->top[i].longest = total / it->top[i].count;
+        frozen += held;
+    }
+    return frozen;
+}
+
+/* Where the time of an iteration went. Returns how much of the freezes lay in calls. */
+static uint64_t divide(const struct watched *w, const struct st_iteration *it, struct st_time *t)
+{
+    uint64_t elapsed = st_unfrozen_ns(it->t0, it->t0 + it->ticks);
     memset(t, 0, sizeof(*t));
     t->elapsed = elapsed;
-    t->frozen = w->frozen;
+    t->frozen = st_frozen_ns(it->t0, it->t0 + it->ticks);
+    uint64_t frozen_calls = divide_calls(it, t);
     t->calls = st_ticks_to_ns(it->calls);
+    t->calls -= frozen_calls < t->calls ? frozen_calls : t->calls;
     if (t->calls > elapsed)
         t->calls = elapsed;
     uint64_t rest = elapsed - t->calls;
@@ -241,6 +266,7 @@ static void divide(const struct watched *w, const struct st_iteration *it, struc
             t->throttled = throttled - w->base_throttled;
     }
     t->cpu = rest > t->runnable + t->asleep ? rest - t->runnable - t->asleep : 0;
+    return frozen_calls;
 }
 
 /* Iterations that were over their threshold and have ended. */
@@ -254,13 +280,11 @@ void st_take_iteration_ends(uint32_t index)
     for (; tail != head; tail++) {
         const struct st_iteration *it = &s->over[tail % ST_ITERATIONS];
         bool known = w->generation == s->generation && w->t0 == it->t0;
-        if (!known) {
+        if (!known)
             *w = (struct watched){.number = it->number, .t0 = it->t0, .generation = s->generation};
-            w->frozen = st_frozen_ns(it->t0, it->t0 + it->ticks);
-        }
         struct st_time time;
-        divide(w, it, &time);
-        uint64_t found = st_ticks_to_ns(it->found);
+        uint64_t frozen_calls = divide(w, it, &time), found = st_ticks_to_ns(it->found);
+        found -= frozen_calls < found ? frozen_calls : found;
         if (time.elapsed > found && time.elapsed - found >= st_shared->settings->iteration_ns)
             report(w, index, 0, time.elapsed, NULL);
         if (w->stall) {
@@ -323,7 +347,6 @@ uint64_t st_look_at_iteration(uint32_t index)
                               .generation = s->generation,
                               .next_ns = threshold,
                               .gap_ns = FIRST_GAP_NS};
-    w->frozen = st_frozen_ns(t0, now);
     uint64_t age = age_ns(w, now);
     if (age < WATCHED_AFTER_NS && age < threshold)
         return UINT64_MAX;
@@ -333,9 +356,10 @@ uint64_t st_look_at_iteration(uint32_t index)
     /* what is reported already, or is being: the call that it is in, if that has been claimed */
     uint64_t found = s->found - s->iter_found;
     uint32_t seq = atomic_load(&s->seq);
-    if (seq & 1 && atomic_load(&s->claim) == seq && now > s->t0)
-        found += now - s->t0;
     uint64_t found_ns = st_ticks_to_ns(found);
+    if (seq & 1 && atomic_load(&s->claim) == seq)
+        found_ns += st_unfrozen_ns(s->t0, now);
+    found_ns -= w->frozen_found < found_ns ? w->frozen_found : found_ns;
     uint64_t unexplained = age > found_ns ? age - found_ns : 0;
     if (unexplained < threshold)
         return threshold - unexplained;

@@ -17,6 +17,7 @@ static uint64_t lost;           /* records that could not be written */
 static uint64_t written, limit; /* bytes of this trace, and how many it may have; 0: any */
 static bool essential;          /* this record is let through when the trace is full */
 static bool full;
+static uint64_t writing;
 
 static void put(char c)
 {
@@ -103,8 +104,8 @@ static void put_key(const char *key)
 /* A full trace still takes what the summary needs: the figures, the end and what is missing. */
 static bool is_essential(const char *type)
 {
-    static const char *const types[] = {"process", "loop", "loop_end",  "stats",      "dropped",
-                                        "notice",  "end",  "stall_end", "stall_still"};
+    static const char *const types[] = {"process", "loop", "loop_end",  "stats",       "dropped",
+                                        "notice",  "end",  "stall_end", "stall_still", "frozen"};
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
         if (!strcmp(types[i], type))
             return true;
@@ -227,9 +228,11 @@ bool js_end(void)
         return false;
     }
     long r;
+    uint64_t before = st_ticks_now();
     do {
         r = syscall(SYS_write, file, line, length);
     } while (r < 0 && errno == EINTR);
+    writing += st_ticks_now() - before;
     if (r != (long)length) {
         torn = torn || r > 0;
         lost++;
@@ -240,6 +243,11 @@ bool js_end(void)
     if (lost)
         say_lost();
     return true;
+}
+
+uint64_t js_writing_ticks(void)
+{
+    return writing;
 }
 
 int js_file_open(const char *path, bool again)

@@ -18,6 +18,8 @@ void js_open(const char *key, char bracket);
 void js_close(char bracket);
 /* Ends the record and appends it. False: it could not be written (and will not be). */
 bool js_end(void);
+/* How long those writes have taken in all. */
+uint64_t js_writing_ticks(void);
 
 /* The greatest size of the trace in bytes; 0: none. Beyond it only small records of figures go in.
  */

@@ -145,6 +145,10 @@ static void add_longest(const struct st_slot *s, struct st_written *written)
         js_close(']');
     }
     js_close(']');
+    js_open("longest_calls", '[');
+    for (int i = 0; i < ST_LONGEST && s->longest[i].ticks; i++)
+        js_number(NULL, st_ticks_to_ns(s->longest[i].calls));
+    js_close(']');
 }
 
 void st_record_stats(uint32_t loop, const struct st_slot *s, struct st_written *written)
@@ -395,7 +399,8 @@ void st_record_iteration_end(uint32_t stall, const struct st_time *time,
         js_string("call", call->name);
         js_string("class", class_names[class_of_row(call)]);
         js_number("count", it->top[i].count);
-        js_number("total_ns", st_ticks_to_ns(it->top[i].ticks));
+        js_number("total_ns", time->top[i].total);
+        js_number("max_ns", time->top[i].longest);
         js_close('}');
     }
     js_close(']');
@@ -422,6 +427,20 @@ void st_record_dropped(uint64_t count)
 {
     js_begin("dropped");
     js_number("stalls", count);
+    js_end();
+}
+
+void st_record_frozen(const struct st_freeze *freeze, uint64_t count, uint64_t ns)
+{
+    js_begin("frozen");
+    if (freeze) {
+        js_number("at_ns", st_since_start_ns(freeze->from));
+        js_number("began_by_ns", st_since_start_ns(freeze->began_by));
+        js_number("ended_by_ns", st_since_start_ns(freeze->to));
+    } else {
+        js_number("count", count);
+    }
+    js_number("elapsed_ns", ns);
     js_end();
 }
 

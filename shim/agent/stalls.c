@@ -22,6 +22,7 @@ static struct counter {
 /* The hang that was reported for the call which a slot is in. */
 static struct {
     uint32_t seq, stall;
+    uint64_t t0;
     uint64_t still_ns; /* age at which to say that it goes on */
 } hangs[ST_MAX_SLOTS];
 
@@ -150,10 +151,11 @@ static void take_capture(struct st_capture *c)
     }
     const struct st_call *call = &st_shared->calls[c->call];
     uint64_t ns = st_ticks_to_ns(c->ticks), frozen = st_frozen_ns(c->t0, c->t0 + c->ticks);
+    st_note_frozen_call(c->slot, c->generation, c->t0, frozen);
     if (frozen && !c->strict &&
         (frozen >= ns || ns - frozen < st_shared->settings->threshold_ns[c->class]))
         return; /* not the program's doing */
-    ns -= frozen;
+    ns -= frozen < ns ? frozen : ns;
     st_unwind(c->regs, c->regs[ST_RSP], c->stack, c->stack_len, &unwound);
     st_what_text(&c->what, call, detail, sizeof(detail));
     st_task_of_capture(c, &task);
@@ -271,6 +273,7 @@ static void report_hang(struct st_slot *s, uint32_t index, struct st_progress *p
     };
     hangs[index].stall = report(&stall, 0);
     hangs[index].seq = p->seq;
+    hangs[index].t0 = p->t0;
     hangs[index].still_ns = 0;
 }
 
@@ -280,8 +283,7 @@ static void follow_hang(const struct st_slot *s, uint32_t index, uint32_t seq)
     uint64_t t0 = *(const volatile uint64_t *)&s->t0, now = st_ticks_now();
     if (!hangs[index].stall || hangs[index].seq != seq || !unmoved(s, seq) || now <= t0)
         return;
-    uint64_t elapsed = st_ticks_to_ns(now - t0), frozen = st_frozen_ns(t0, now);
-    elapsed -= frozen < elapsed ? frozen : elapsed;
+    uint64_t elapsed = st_unfrozen_ns(t0, now);
     if (!hangs[index].still_ns)
         hangs[index].still_ns = elapsed + FIRST_STILL_NS;
     else if (elapsed >= hangs[index].still_ns)
@@ -297,8 +299,11 @@ void st_take_call_ends(uint32_t index)
     uint32_t head = atomic_load_explicit(&s->ends_head, memory_order_acquire);
     for (; tail != head; tail++) {
         const struct st_ended *e = &s->ends[tail % ST_ENDS];
+        uint64_t t0 = hangs[index].t0, end = t0 + e->ticks;
+        if (hangs[index].seq == e->seq && t0)
+            st_note_frozen_call(index, s->generation, t0, st_frozen_ns(t0, end));
         if (hangs[index].stall && hangs[index].seq == e->seq) {
-            st_record_stall_end(hangs[index].stall, st_ticks_to_ns(e->ticks));
+            st_record_stall_end(hangs[index].stall, st_unfrozen_ns(t0, end));
             hangs[index].stall = 0;
         }
     }
@@ -326,9 +331,7 @@ uint64_t st_look_at_slot(uint32_t index)
     if (!unmoved(s, p.seq) || p.call >= st_shared->call_count)
         return UINT64_MAX;
     uint64_t now = st_ticks_now();
-    p.elapsed_ns = now > p.t0 ? st_ticks_to_ns(now - p.t0) : 0;
-    uint64_t frozen = st_frozen_ns(p.t0, now);
-    p.elapsed_ns -= frozen < p.elapsed_ns ? frozen : p.elapsed_ns;
+    p.elapsed_ns = st_unfrozen_ns(p.t0, now);
     uint8_t class;
     static struct st_what what;
     uint64_t least = threshold_of(&st_shared->calls[p.call], p.args, &class, &what, p.elapsed_ns);

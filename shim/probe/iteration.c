@@ -2,12 +2,12 @@
 #include "probe.h"
 
 /* The iteration that ends now is one of the longest so far. */
-static void ST_COLD keep_longest(struct st_slot *s, uint64_t ticks)
+static void ST_COLD keep_longest(struct st_slot *s, uint64_t ticks, uint64_t calls)
 {
     unsigned i = ST_LONGEST - 1;
     for (; i > 0 && s->longest[i - 1].ticks < ticks; i--)
         s->longest[i] = s->longest[i - 1];
-    s->longest[i] = (struct st_long){.t0 = s->iter_t0, .ticks = ticks};
+    s->longest[i] = (struct st_long){.t0 = s->iter_t0, .ticks = ticks, .calls = calls};
 }
 
 /* An iteration over its threshold: what it was made of, for the agent, before it is forgotten. */
@@ -19,7 +19,6 @@ void ST_COLD st_iteration_over(struct st_slot *s, uint64_t ticks)
     if (head - tail >= ST_ITERATIONS)
         return;
     struct st_iteration *it = &s->over[head % ST_ITERATIONS];
-    enum { TOP = sizeof(it->top) / sizeof(it->top[0]) };
     uint32_t number = (uint32_t)(s->iterations - 1);
     *it = (struct st_iteration){.number = s->iterations - 1,
                                 .t0 = s->iter_t0,
@@ -28,14 +27,17 @@ void ST_COLD st_iteration_over(struct st_slot *s, uint64_t ticks)
                                 .found = s->found - s->iter_found};
     for (uint32_t call = 0; call < st_shared.call_count; call++) {
         const struct st_sum *sum = &s->sums[call];
-        if (sum->iteration != number || !sum->count || sum->ticks <= it->top[TOP - 1].ticks)
+        if (sum->iteration != number || !sum->count ||
+            sum->ticks <= it->top[ST_TOP_CALLS - 1].ticks)
             continue;
-        unsigned i = TOP - 1;
+        unsigned i = ST_TOP_CALLS - 1;
         for (; i > 0 && it->top[i - 1].ticks < sum->ticks; i--)
             it->top[i] = it->top[i - 1];
         it->top[i].call = call;
         it->top[i].count = sum->count;
         it->top[i].ticks = sum->ticks;
+        it->top[i].longest = sum->longest;
+        it->top[i].longest_t0 = sum->longest_t0;
     }
     /* release: the agent reads the entry after the new head */
     atomic_store_explicit(&s->iterations_head, head + 1, memory_order_release);
@@ -50,7 +52,7 @@ static inline void end_iteration(struct st_slot *s, uint64_t now)
     if (calls)
         s->calls_hist[st_hist_bucket(calls)]++;
     if (ST_UNLIKELY(ticks > s->longest[ST_LONGEST - 1].ticks)) {
-        keep_longest(s, ticks);
+        keep_longest(s, ticks, calls);
         s->iter_max = s->longest[0].ticks;
     }
     /* over its threshold, and not for what is reported already */

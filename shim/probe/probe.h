@@ -142,6 +142,10 @@ static inline __attribute__((always_inline)) void st_leave(struct st_slot *s, ui
         *sum = (struct st_sum){.iteration = (uint32_t)s->iterations};
     sum->count++;
     sum->ticks += ticks;
+    if (ticks > sum->longest) {
+        sum->longest = ticks;
+        sum->longest_t0 = s->t0;
+    }
     if (ST_UNLIKELY(ticks >= st_fast_ticks[class]))
         st_over(s, seq, ticks, class);
     /* release: whatever the owner writes from now on comes after the even number */
