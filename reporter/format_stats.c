@@ -157,6 +157,13 @@ static void add_details(struct strbuf *out, const struct trace *trace, const str
     sb_addf(out, " %" PRId64 "%s, %s loop of ", loop->tid, reset, loop->home);
     sb_add_clean(out, base_name(trace->exe));
     sb_addf(out, " (pid %" PRId64 ")\n", trace->pid);
+    if (trace->frozen_count > 0) {
+        sb_add(out, "  not counted: ");
+        describe_duration(out, trace->frozen_ns);
+        sb_add(out, " for which the process was stopped (");
+        describe_count(out, trace->frozen_count, "time");
+        sb_add(out, ")\n");
+    }
     sb_add(out, "  length of iterations; the bars are the logarithm of the count:\n");
     add_histogram(out, &loop->iteration_hist);
     if (loop->longest_count > 0)

@@ -81,6 +81,13 @@ static void write_loop(struct json_writer *w, const struct trace *trace, const s
     json_ms_exact(w, loop->wait_ns);
     json_key(w, "calls_ms");
     json_ms_exact(w, loop->calls_ns);
+    json_key(w, "frozen");
+    json_begin_object(w);
+    json_key(w, "count");
+    json_uint(w, trace->frozen_count);
+    json_key(w, "total_ms");
+    json_ms_exact(w, trace->frozen_ns);
+    json_end_object(w);
     write_histogram(w, "iteration", &loop->iteration_hist, loop->max_iteration_ns);
     write_histogram(w, "wait", &loop->wait_hist, 0);
     write_histogram(w, "calls", &loop->calls_hist, 0);

@@ -42,6 +42,32 @@ void histogram_merge(struct histogram *into, const struct histogram *from)
         histogram_add(into, from->buckets[i].low_ns, from->buckets[i].count);
 }
 
+/* The bucket that a value is in; NULL: there is none. */
+static struct bucket *bucket_of(const struct histogram *histogram, uint64_t ns)
+{
+    size_t at = find(histogram, ns + 1);
+    struct bucket *bucket = at > 0 ? &histogram->buckets[at - 1] : NULL;
+    return bucket != NULL && ns < bucket_end(bucket->low_ns) ? bucket : NULL;
+}
+
+void histogram_move(struct histogram *histogram, uint64_t from_ns, uint64_t to_ns)
+{
+    struct bucket *from = bucket_of(histogram, from_ns);
+    if (from == NULL || from->count == 0)
+        return;
+    from->count--;
+    histogram->total--;
+    const struct bucket *to = bucket_of(histogram, to_ns);
+    /* A new one has the value for its middle. */
+    uint64_t low_ns = to != NULL ? to->low_ns : to_ns - to_ns / 17;
+    if (from->count == 0) {
+        size_t at = (size_t)(from - histogram->buckets);
+        histogram->count--;
+        memmove(from, from + 1, (histogram->count - at) * sizeof(*from));
+    }
+    histogram_add(histogram, low_ns, 1);
+}
+
 uint64_t bucket_end(uint64_t low_ns)
 {
     /* The bounds were ticks before they were nanoseconds, so the width is not exactly an eighth of

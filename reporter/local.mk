@@ -26,6 +26,7 @@ libreporter_la_SOURCES = \
 	reporter/format_stats_json.c \
 	reporter/format_text.c \
 	reporter/formats.h \
+	reporter/freezes.c \
 	reporter/histogram.c \
 	reporter/histogram.h \
 	reporter/hints.c \

@@ -160,15 +160,11 @@ static void account(struct finding *finding, const struct stack_view *view,
 /* A stall that a suppression covers excuses the iteration that it was in. */
 static void excuse(struct model *model, const struct finding *finding, const struct stall *stall)
 {
-    /* So does time for which the process was stopped. */
-    uint64_t excused = finding->suppressed_by != NULL ? stall->elapsed_ns : 0;
-    if (stall->breakdown != NULL)
-        excused += stall->breakdown->time.frozen_ns;
-    if (stall->loop == NULL || excused == 0)
+    if (stall->loop == NULL || finding->suppressed_by == NULL)
         return;
     GROW(model->excuses, model->excuse_count, model->excuse_cap);
     model->excuses[model->excuse_count++] =
-        (struct excuse){stall->loop, stall->at_ns, stall->at_ns + excused};
+        (struct excuse){stall->loop, stall->at_ns, stall->at_ns + stall->elapsed_ns};
 }
 
 static uint64_t iteration_key(const struct trace *trace, const struct stall *stall)

@@ -153,10 +153,12 @@ void trace_free(struct trace *trace)
         histogram_free(&trace->loops[i]->iteration_hist);
         histogram_free(&trace->loops[i]->wait_hist);
         histogram_free(&trace->loops[i]->calls_hist);
+        free(trace->loops[i]->frozen);
         free(trace->loops[i]);
     }
     free(trace->loops);
     free(trace->notices);
+    free(trace->freezes);
     free(trace->argv);
     free(trace);
 }

@@ -313,6 +313,8 @@ static bool read_known(struct trace *trace, const char *type, struct json_object
         return trace_read_loop(trace, record);
     if (strcmp(type, "stats") == 0)
         return trace_read_stats(trace, record);
+    if (strcmp(type, "frozen") == 0)
+        return trace_read_frozen(trace, record);
     if (strcmp(type, "notice") == 0)
         return read_notice(trace, record);
     if (strcmp(type, "dropped") == 0) {
@@ -366,6 +368,9 @@ void trace_finish(struct trace *trace, const struct trace_sink *sink)
         bool lasted = trace->ended && trace->end_ns > stall->at_ns;
         if (!lasted && stall->kind == STALL_CALL && stall->still_ns == 0)
             continue;
-        extend(trace, stall, lasted ? trace->end_ns - stall->at_ns : stall->still_ns, sink);
+        uint64_t frozen = lasted ? trace_frozen_ns(trace, stall->at_ns, trace->end_ns) : 0;
+        extend(trace, stall, lasted ? trace->end_ns - stall->at_ns - frozen : stall->still_ns,
+               sink);
     }
+    trace_correct_frozen(trace);
 }

@@ -36,16 +36,17 @@ static void add_histogram(struct histogram *histogram, struct json_object *pairs
     }
 }
 
-static void read_longest(struct loop *loop, struct json_object *pairs)
+static void read_longest(struct loop *loop, struct json_object *pairs, struct json_object *calls)
 {
     loop->longest_count = 0;
     size_t count = json_object_array_length(pairs);
     for (size_t i = 0; i < count && loop->longest_count < LONGEST_KEPT; i++) {
         struct json_object *pair = json_object_array_get_idx(pairs, i);
         if (json_object_is_type(pair, json_type_array) && json_object_array_length(pair) == 2)
-            loop->longest[loop->longest_count++] =
-                (struct long_iteration){number_of(json_object_array_get_idx(pair, 0)),
-                                        number_of(json_object_array_get_idx(pair, 1))};
+            loop->longest[loop->longest_count++] = (struct long_iteration){
+                .at_ns = number_of(json_object_array_get_idx(pair, 0)),
+                .elapsed_ns = number_of(json_object_array_get_idx(pair, 1)),
+                .calls_ns = calls ? number_of(json_object_array_get_idx(calls, i)) : 0};
     }
 }
 
@@ -65,7 +66,9 @@ bool trace_read_stats(struct trace *trace, struct json_object *record)
     add_histogram(&loop->iteration_hist, get_array(record, "iteration_hist"));
     add_histogram(&loop->wait_hist, get_array(record, "wait_hist"));
     add_histogram(&loop->calls_hist, get_array(record, "calls_hist"));
-    if (get_array(record, "longest") != NULL)
-        read_longest(loop, get_array(record, "longest"));
+    if (get_array(record, "longest") != NULL) {
+        read_longest(loop, get_array(record, "longest"), get_array(record, "longest_calls"));
+        trace_keep_frozen(trace, loop);
+    }
     return true;
 }

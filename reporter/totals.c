@@ -11,7 +11,7 @@ static uint64_t unexcused(const struct model *model, const struct loop *loop,
                           const struct long_iteration *iteration)
 {
     uint64_t left = iteration->elapsed_ns;
-    uint64_t end = iteration->at_ns + iteration->elapsed_ns;
+    uint64_t end = iteration->at_ns + iteration->elapsed_ns + iteration->frozen_ns;
     for (size_t i = 0; i < model->excuse_count; i++) {
         const struct excuse *excuse = &model->excuses[i];
         if (excuse->loop != loop || excuse->to_ns <= iteration->at_ns || excuse->from_ns >= end)

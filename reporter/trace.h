@@ -45,6 +45,14 @@ struct stack {
 /* An iteration that was among the longest of its loop. */
 struct long_iteration {
     uint64_t at_ns, elapsed_ns;
+    uint64_t calls_ns;  /* in blocking calls */
+    uint64_t frozen_ns; /* for which the process was stopped; not part of `elapsed_ns` */
+};
+
+/* The process was stopped for `elapsed_ns` of the time from `from_ns` to `to_ns`; that had begun
+ * by `began_by_ns`. */
+struct freeze {
+    uint64_t from_ns, began_by_ns, to_ns, elapsed_ns;
 };
 
 enum { LONGEST_KEPT = 8 };
@@ -61,6 +69,8 @@ struct loop {
     struct histogram iteration_hist, wait_hist, calls_hist;
     struct long_iteration longest[LONGEST_KEPT]; /* longest first */
     size_t longest_count;
+    struct long_iteration *frozen; /* as recorded, those that hold a freeze (freezes.c) */
+    size_t frozen_count, frozen_cap;
 };
 
 /* Where the time of an iteration went. */
@@ -144,8 +154,11 @@ struct trace {
     bool ended;         /* there is an `end` record */
     uint64_t end_ns;
     uint64_t dropped_stalls;
-    uint64_t bad_lines; /* that did not parse, or lacked what they must have */
-    bool cut_off;       /* the last line has no newline */
+    struct freeze *freezes;
+    size_t freeze_count, freeze_cap;
+    uint64_t frozen_count, frozen_ns; /* also those that were only counted */
+    uint64_t bad_lines;               /* that did not parse, or lacked what they must have */
+    bool cut_off;                     /* the last line has no newline */
 
     struct loop **loops;
     size_t loop_count, loop_cap;
@@ -186,8 +199,8 @@ int trace_open(struct trace **out, const char *path);
 /* Reads what is there, to the end of the file; may be called again when the file has grown.
  * Returns 0 or a negative errno; what kind of file it is stands in `state`. */
 int trace_read(struct trace *trace, const struct trace_sink *sink);
-/* After the last trace_read: stalls that never ended are known to have lasted to the end of the
- * process. */
+/* After the last trace_read: freezes are taken out of the figures, and stalls that never ended are
+ * known to have lasted to the end of the process. */
 void trace_finish(struct trace *trace, const struct trace_sink *sink);
 /* Frees stacks and buffers once nobody asks for them; the figures and names stay. */
 void trace_release(struct trace *trace);
@@ -202,6 +215,13 @@ void trace_record(struct trace *trace, const char *line, size_t len, const struc
 struct json_object;
 bool trace_read_loop(struct trace *trace, struct json_object *record);
 bool trace_read_stats(struct trace *trace, struct json_object *record);
+
+/* Of trace_record and trace_finish: a process that was stopped (freezes.c). */
+bool trace_read_frozen(struct trace *trace, struct json_object *record);
+uint64_t trace_frozen_ns(const struct trace *trace, uint64_t from_ns, uint64_t to_ns);
+void trace_keep_frozen(const struct trace *trace, struct loop *loop);
+/* Takes the time out of the figures of loops. */
+void trace_correct_frozen(struct trace *trace);
 
 #define TRACE_FORMAT "stalltrace.trace/1"
 

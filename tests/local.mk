@@ -67,6 +67,7 @@ AM_TESTS_ENVIRONMENT = \
 EXTRA_DIST += \
 	tests/programs/aiohttp_server.py \
 	tests/programs/asyncio_loop.py \
+	tests/programs/freezes.py \
 	tests/programs/asyncio_silent.py \
 	tests/programs/asyncio_stdin.py \
 	tests/programs/company.py \
@@ -92,6 +93,7 @@ E2E_TESTS = \
 	tests/e2e/test_cut_short.py \
 	tests/e2e/test_endings.py \
 	tests/e2e/test_first_step.py \
+	tests/e2e/test_freezes.py \
 	tests/e2e/test_full.py \
 	tests/e2e/test_hazards.py \
 	tests/e2e/test_live.py \

@@ -93,6 +93,77 @@ START_TEST(counts_are_deltas_and_figures_are_not)
 }
 END_TEST
 
+#define FROZEN(at, by, to, ns)                                                                     \
+    "{\"type\":\"frozen\",\"at_ns\":" #at ",\"began_by_ns\":" #by ",\"ended_by_ns\":" #to          \
+    ",\"elapsed_ns\":" #ns "}\n"
+#define FIGURES(iterations, busy, wait, calls, hists, longest, longest_calls)                      \
+    "{\"type\":\"stats\",\"loop\":1,\"at_ns\":99000,\"iterations\":" #iterations                   \
+    ",\"max_iteration_ns\":90000,\"busy_ns\":" #busy ",\"wait_ns\":" #wait ",\"calls_ns\":" #calls \
+    "," hists ",\"longest\":" longest ",\"longest_calls\":" longest_calls "}\n"
+
+START_TEST(time_for_which_the_process_was_stopped_is_no_time_of_its_loops)
+{
+    /* Stopped at home, in an iteration on CPU, in a call of another, and once more than is told. */
+    const char *lines = FIRST LOOP FROZEN(1000, 1100, 5000, 4000) FROZEN(10000, 10500, 80000, 60000)
+        FROZEN(90500, 90600, 94500, 4000) "{\"type\":\"frozen\",\"count\":2,\"elapsed_ns\":7}"
+                                          "\n" FIGURES(
+                                              4, 96100, 20000, 4600,
+                                              "\"iteration_hist\":[[480,1],[960,1],[4352,1],[63488,"
+                                              "1]],\"calls_hist\":[[480,1],"
+                                              "[4096,1]]",
+                                              "[[10300,65000],[90500,4500],[9300,1000],[300,500]]",
+                                              "[500,4100,0,0]");
+    struct model model;
+    model_init(&model, NULL, NULL);
+    const struct trace *trace = feed_model(&model, lines);
+    const struct loop *loop = trace->loops[0];
+    ck_assert_uint_eq(trace->frozen_count, 5);
+    ck_assert_uint_eq(trace->frozen_ns, 68007);
+    ck_assert_uint_eq(loop->busy_ns, 96100 - 60000 - 4000);
+    ck_assert_uint_eq(loop->wait_ns, 20000 - 4000);
+    ck_assert_uint_eq(loop->calls_ns, 4600 - 4000);
+    ck_assert_uint_eq(loop->max_iteration_ns, 5000);
+    ck_assert_uint_eq(loop->longest_count, 4);
+    ck_assert_uint_eq(loop->longest[0].elapsed_ns, 5000);
+    ck_assert_uint_eq(loop->longest[0].frozen_ns, 60000);
+    ck_assert_uint_eq(loop->longest[0].calls_ns, 500);
+    ck_assert_uint_eq(loop->longest[1].elapsed_ns, 1000); /* it ended before the freeze began */
+    ck_assert_uint_eq(loop->longest[3].elapsed_ns, 500);
+    ck_assert_uint_eq(loop->longest[3].calls_ns, 100);
+    ck_assert_uint_eq(loop->iteration_hist.total, 4);
+    ck_assert_uint_eq(histogram_count_from(&loop->iteration_hist, 5400), 0);
+    ck_assert_uint_eq(histogram_percentile(&loop->iteration_hist, 500, 0), 510);
+    ck_assert_uint_eq(loop->calls_hist.total, 2);
+    ck_assert_uint_eq(histogram_count_from(&loop->calls_hist, 520), 0);
+    model.budget_ns = 5500;
+    uint64_t longest;
+    ck_assert_uint_eq(loop_over_budget(&model, loop, &longest), 0);
+    struct strbuf out = {0};
+    format_stats_text(&out, &model, false);
+    ck_assert_ptr_nonnull(
+        strstr(out.data, "68 \xc2\xb5s for which the process was stopped (5 times)"));
+    sb_clear(&out);
+    format_stats_json(&out, &model);
+    struct json_object *parsed = json_tokener_parse(out.data);
+    ck_assert_ptr_nonnull(parsed);
+    json_object_put(parsed);
+    ck_assert_ptr_nonnull(strstr(out.data, "\"total_ms\": 0.068007"));
+    sb_free(&out);
+    model_free(&model);
+}
+END_TEST
+
+START_TEST(a_stall_that_never_ended_did_not_last_while_the_process_was_stopped)
+{
+    struct model model;
+    model_init(&model, NULL, NULL);
+    feed_model(&model, FIRST LOOP STALL(1, "read", 0, 10, false)
+                           FROZEN(2000, 2100, 6000, 4000) "{\"type\":\"end\",\"at_ns\":9000}\n");
+    ck_assert_uint_eq(model.findings[0]->max_ns, 9000 - 1000 - 4000);
+    model_free(&model);
+}
+END_TEST
+
 START_TEST(a_loop_without_figures_is_no_problem)
 {
     struct model model;
@@ -167,6 +238,8 @@ int main(void)
     tcase_add_test(tcase, percentiles_are_by_nearest_rank);
     tcase_add_test(tcase, large_counts_do_not_overflow);
     tcase_add_test(tcase, counts_are_deltas_and_figures_are_not);
+    tcase_add_test(tcase, time_for_which_the_process_was_stopped_is_no_time_of_its_loops);
+    tcase_add_test(tcase, a_stall_that_never_ended_did_not_last_while_the_process_was_stopped);
     tcase_add_test(tcase, a_loop_without_figures_is_no_problem);
     tcase_add_test(tcase, json_reports_follow_their_schema);
     suite_add_tcase(suite, tcase);
