@@ -69,7 +69,10 @@ static void add_figures(const struct text *t, const struct finding *finding)
         text_note(t);
         if (finding->detail != NULL) {
             bool endless = strcmp(finding->detail, "no timeout") == 0;
-            sb_add(out, endless ? "waited without a timeout" : "waited for ");
+            bool held = strncmp(finding->detail, "held by ", 8) == 0;
+            sb_add(out, endless ? "waited without a timeout"
+                        : held  ? "waited for a lock "
+                                : "waited for ");
             sb_add_clean(out, endless ? "" : finding->detail);
             sb_add(out, ", ");
         }

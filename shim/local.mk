@@ -15,6 +15,7 @@ libstalltrace_la_SOURCES = \
 	shim/probe/body_lock.c \
 	shim/probe/body_process.c \
 	shim/probe/body_rwlock.c \
+	shim/probe/body_semaphore.c \
 	shim/probe/body_stdio.c \
 	shim/probe/body_syscall.c \
 	shim/probe/body_wait.c \
@@ -73,6 +74,7 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/agent.h \
 	shim/agent/alloc.c \
 	shim/agent/freeze.c \
+	shim/agent/holder.c \
 	shim/agent/iterations.c \
 	shim/agent/json.c \
 	shim/agent/json.h \

@@ -60,7 +60,8 @@ enum st_rule {
     ST_RULE_MUTEX,     /* args[0]: a lock that was held, args[1]: by whom, args[2]: deadline */
     ST_RULE_COND,      /* args[0]: cond, args[1]: mutex, args[2]: deadline */
     ST_RULE_THREAD,    /* args[0]: pthread_t, args[1]: deadline */
-    ST_RULE_SEMAPHORE, /* args[0]: sem_t *, args[1]: 1 where it was 0, args[2]: deadline */
+    ST_RULE_SEMAPHORE, /* args[0]: sem_t *, args[1]: the pthread_t of another thread that holds it, and
+                        * 1 where it was 0; args[2]: deadline */
     ST_RULE_CHILD,     /* args[0]: pid, args[1]: options with WNOHANG, args[2]: waitid's type */
     ST_RULE_COMMAND,   /* args[0]: the command line */
     ST_RULE_FUTEX,     /* args[0]: address, args[1]: operation, args[2]: struct timespec * */

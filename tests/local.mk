@@ -4,7 +4,7 @@
 # A caller that has been optimised away cannot be found by its line.
 PROGRAM_CFLAGS = -std=gnu11 $(WARN_CFLAGS) -g -fno-optimize-sibling-calls
 TRACED = tests/programs/endings tests/programs/loop_epoll tests/programs/homes tests/programs/nested tests/programs/short_loops \
-	tests/programs/hazards tests/bench/micro
+	tests/programs/hazards tests/programs/semaphores tests/bench/micro
 if HAVE_LIBUV
 TRACED += tests/programs/loop_uv
 endif
@@ -25,6 +25,8 @@ tests_programs_loop_epoll_CFLAGS = $(PROGRAM_CFLAGS) -pthread
 tests_programs_loop_epoll_LDFLAGS = -pthread
 tests_programs_hazards_CFLAGS = $(PROGRAM_CFLAGS) -pthread
 tests_programs_hazards_LDFLAGS = -pthread
+tests_programs_semaphores_CFLAGS = $(PROGRAM_CFLAGS) -pthread
+tests_programs_semaphores_LDFLAGS = -pthread
 tests_programs_short_loops_CFLAGS = $(PROGRAM_CFLAGS) -pthread
 tests_programs_short_loops_LDFLAGS = -pthread
 tests_programs_nested_CFLAGS = $(PROGRAM_CFLAGS)
@@ -94,6 +96,7 @@ E2E_TESTS = \
 	tests/e2e/test_endings.py \
 	tests/e2e/test_first_step.py \
 	tests/e2e/test_freezes.py \
+	tests/e2e/test_holders.py \
 	tests/e2e/test_full.py \
 	tests/e2e/test_hazards.py \
 	tests/e2e/test_live.py \

@@ -62,6 +62,11 @@ void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *
                     uint64_t elapsed_ns);
 /* As text for the trace; empty where there is nothing to say. */
 void st_what_text(const struct st_what *w, const struct st_call *c, char *out, size_t size);
+/* The thread that holds what the call waits for, and its pthread_t (0: not known); 0: no thread is
+ * known. */
+pid_t st_holder_of(const struct st_what *w, const struct st_call *c, uint64_t *thread);
+/* Adds to the text where that thread's Python code is now, if it can be told (holder.c). */
+void st_add_holder(const struct st_what *w, const struct st_call *c, char *detail, size_t size);
 /* Name of a thread of this process; empty where it is gone. */
 void st_thread_name(pid_t tid, char *out, size_t size);
 

@@ -245,13 +245,16 @@ static int rank(const struct st_py_layout *layout, uint64_t tstate, const unsign
     int points = 0;
     uint64_t frame;
 
-    if (st_py_word(head, layout->tstate_thread_id) != pthread) {
+    if (pthread != 0 && st_py_word(head, layout->tstate_thread_id) != pthread) {
         return 0;
     }
-    points = 1;
+    points = pthread != 0;
     if (layout->tstate_native_id != ST_PY_ABSENT &&
         st_py_word(head, layout->tstate_native_id) == (uint64_t)tid) {
         points += 2;
+    }
+    if (points == 0) {
+        return 0;
     }
     if (st_py_top(layout, tstate, read_other, NULL, &frame) == 0 && frame != 0) {
         points += 1;
@@ -266,7 +269,7 @@ uint64_t st_py_tstate_of(const struct st_py_layout *layout, uint64_t pthread, pi
     int threads = 0;
     uint64_t interp;
 
-    if (layout->version == 0 || pthread == 0) {
+    if (layout->version == 0 || (pthread == 0 && layout->tstate_native_id == ST_PY_ABSENT)) {
         return 0;
     }
     interp = pointer_at(layout->runtime + layout->runtime_interpreters);

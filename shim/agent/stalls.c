@@ -261,6 +261,7 @@ static void report_hang(struct st_slot *s, uint32_t index, struct st_progress *p
     const struct st_call *call = &st_shared->calls[p->call];
     st_unwind(p->regs, p->regs[ST_RSP], stack_copy, p->len, &unwound);
     st_what_text(what, call, detail, sizeof(detail));
+    st_add_holder(what, call, detail, sizeof(detail));
     struct st_stall stall = {
         .loop = st_loop_of(index, s->generation),
         .stack = st_record_stack(call, &unwound, p->py, p->py_len),

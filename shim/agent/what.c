@@ -338,12 +338,12 @@ static void add_address(struct st_text *t, const struct st_what *w)
         st_text_add(t, " (own address)");
 }
 
-static void add_thread(struct st_text *t, const char *what, uint64_t tid)
+static void add_thread(struct st_text *t, const char *what, pid_t tid)
 {
     char name[32];
-    st_thread_name((pid_t)tid, name, sizeof(name));
+    st_thread_name(tid, name, sizeof(name));
     st_text_add(t, what);
-    st_text_number(t, tid, 10, 1);
+    st_text_number(t, (uint64_t)tid, 10, 1);
     if (name[0]) {
         st_text_add(t, " (");
         st_text_add(t, name);
@@ -353,7 +353,7 @@ static void add_thread(struct st_text *t, const char *what, uint64_t tid)
 
 /* The tid behind a pthread_t; 0 where it cannot be told. glibc keeps it at the same place in struct
  * pthread since 2.4; /proc has the last word on whether it is one. */
-static uint64_t tid_of_pthread(uint64_t thread)
+static pid_t tid_of_pthread(uint64_t thread)
 {
     enum { TID_OFFSET = 0x2d0 };
     int32_t tid = 0;
@@ -361,13 +361,29 @@ static uint64_t tid_of_pthread(uint64_t thread)
     if (st_mem_read(thread + TID_OFFSET, &tid, sizeof(tid)) < 0 || tid <= 0)
         return 0;
     st_thread_name(tid, name, sizeof(name));
-    return name[0] ? (uint64_t)tid : 0;
+    return name[0] ? tid : 0;
+}
+
+pid_t st_holder_of(const struct st_what *w, const struct st_call *c, uint64_t *thread)
+{
+    uint64_t words[2];
+    *thread = 0;
+    if (w->kind != ST_WHAT_WORDS)
+        return 0;
+    memcpy(words, w->bytes, sizeof(words));
+    if (c->rule == ST_RULE_MUTEX)
+        return (pid_t)words[1];
+    if (c->rule != ST_RULE_SEMAPHORE)
+        return 0;
+    *thread = words[1] & ~1ull; /* the lowest bit says something else */
+    return tid_of_pthread(*thread);
 }
 
 enum { BY_PIDFD = 3 }; /* P_PIDFD, which older headers lack */
 
 static void add_words(struct st_text *t, const struct st_call *c, uint64_t a, uint64_t b)
 {
+    pid_t tid;
     switch ((enum st_rule)c->rule) {
     case ST_RULE_SECONDS:
     case ST_RULE_USECONDS:
@@ -403,13 +419,9 @@ static void add_words(struct st_text *t, const struct st_call *c, uint64_t a, ui
             st_text_add(t, "any child");
         }
         break;
-    case ST_RULE_MUTEX:
-        if (b)
-            add_thread(t, "held by thread ", b);
-        break;
     case ST_RULE_THREAD:
-        if ((b = tid_of_pthread(a)) != 0)
-            add_thread(t, "thread ", b);
+        if ((tid = tid_of_pthread(a)) != 0)
+            add_thread(t, "thread ", tid);
         break;
     default:
         break;
@@ -419,7 +431,8 @@ static void add_words(struct st_text *t, const struct st_call *c, uint64_t a, ui
 void st_what_text(const struct st_what *w, const struct st_call *c, char *out, size_t size)
 {
     struct st_text t = {out, size, 0};
-    uint64_t words[2];
+    uint64_t words[2], thread;
+    pid_t holder;
     out[0] = 0;
     switch (w->kind) {
     case ST_WHAT_TEXT:
@@ -440,6 +453,9 @@ void st_what_text(const struct st_what *w, const struct st_call *c, char *out, s
         break;
     case ST_WHAT_WORDS:
         memcpy(words, w->bytes, sizeof(words));
+        holder = st_holder_of(w, c, &thread);
+        if (holder)
+            add_thread(&t, "held by thread ", holder);
         add_words(&t, c, words[0], words[1]);
         break;
     default:

@@ -79,26 +79,3 @@ COND(pthread_cond_clockwait,
 COND(cnd_wait, (cnd_t * cond, mtx_t *mutex), (cond, mutex), 0)
 COND(cnd_timedwait, (cnd_t * cond, mtx_t *mutex, const struct timespec *until),
      (cond, mutex, until), st_pack(until, CLOCK_REALTIME))
-
-/* Not tried first, unlike a mutex: sem_wait acts on a pending cancellation even where it need not
- * wait, and sem_trywait does not. Whether it was 0 is kept for strict mode. */
-#define SEMAPHORE(symbol, parameters, arguments, deadline)                                         \
-    ON_LOOP(symbol, int, parameters)                                                               \
-    {                                                                                              \
-        ST_PERSONALITY();                                                                          \
-        struct st_slot *s = st_self;                                                               \
-        /* glibc ≥ 2.21: the value is the low half of the first word */                          \
-        bool zero = __atomic_load_n((const unsigned *)sem, __ATOMIC_RELAXED) == 0;                 \
-        uint32_t seq = st_enter(s, ST_CALL_##symbol, (uintptr_t)sem, zero, deadline);              \
-        int r = real_##symbol arguments;                                                           \
-        if (seq)                                                                                   \
-            st_leave(s, seq, ST_LOCK);                                                             \
-        return r;                                                                                  \
-    }                                                                                              \
-    ASK_LOOP(symbol, int, parameters, arguments)
-
-SEMAPHORE(sem_wait, (sem_t * sem), (sem), 0)
-SEMAPHORE(sem_timedwait, (sem_t * sem, const struct timespec *until), (sem, until),
-          st_pack(until, CLOCK_REALTIME))
-SEMAPHORE(sem_clockwait, (sem_t * sem, clockid_t clock, const struct timespec *until),
-          (sem, clock, until), st_pack(until, (unsigned)clock))

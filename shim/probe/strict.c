@@ -260,7 +260,7 @@ bool st_could_block(const struct st_call *c, const uint64_t *args, struct st_wha
     case ST_RULE_THREAD:
         return !is_over(args[1], ticks);
     case ST_RULE_SEMAPHORE:
-        return args[1] && !is_over(args[2], ticks);
+        return args[1] & 1 && !is_over(args[2], ticks);
     case ST_RULE_FUTEX:
         return futex_waits(args, ticks);
     case ST_RULE_BARRIER:

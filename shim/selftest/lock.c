@@ -180,11 +180,17 @@ TEST(pthread_join, HANGS)
     digest_number(t, (long long)(intptr_t)result);
 }
 
+static void take(void *sem)
+{
+    sem_wait(sem);
+}
+
 TEST(sem_wait, HANGS)
 {
     sem_t sem;
-    sem_init(&sem, 0, 0);
-    release_by(t, post, &sem);
+    sem_init(&sem, 0, 1);
+    pid_t holder = hold_until(t, take, post, &sem);
+    expect(t, ST_LOCK, "~held by thread %d", (int)holder);
     CALLED(t, call(&sem));
 }
 

@@ -24,6 +24,36 @@ TEST(prctl, SUPPORT)
     digest_number(t, strcmp(name, again));
 }
 
+TEST(sem_init, SUPPORT)
+{
+    sem_t sem;
+    int value = 0;
+    CALLED(t, call(&sem, 0, 3));
+    sem_getvalue(&sem, &value);
+    digest_number(t, value);
+    digest_number(t, call(&sem, 0, (unsigned)-1));
+    digest_number(t, errno);
+}
+
+TEST(sem_trywait, SUPPORT)
+{
+    sem_t sem;
+    sem_init(&sem, 0, 1);
+    CALLED(t, call(&sem));
+    digest_number(t, call(&sem));
+    digest_number(t, errno);
+}
+
+TEST(sem_post, SUPPORT)
+{
+    sem_t sem;
+    int value = 0;
+    sem_init(&sem, 0, 1);
+    CALLED(t, call(&sem));
+    sem_getvalue(&sem, &value);
+    digest_number(t, value);
+}
+
 TEST(setsockopt, SUPPORT)
 {
     int fds[2];

@@ -16,6 +16,7 @@ from harness import CALM, DEADLINE, PYTHON, environment, stall_line
 from situations import assert_at, blamed, hanging, only_at, situation, tell
 
 LOOPS = ("asyncio", "uvloop")
+WAITS = "situations/waits.py"
 
 # Thread.start() waits until the new thread runs, which on a busy machine is no short wait.
 CALM_WITH_THREADS = ("--threshold", "200ms,lock=5s", "--iteration-threshold", "5s")
@@ -278,11 +279,25 @@ def test_logging_to_a_full_pipe(start):
     assert traced.wait().exit == 0, traced
 
 
-def test_threading_lock_held_by_a_worker(start):
-    """Python's lock is a semaphore, which has no owner to name."""
-    traced = start(PYTHON, situation("waits.py"), "lock", stdin=subprocess.PIPE)
+@pytest.mark.parametrize("kind", ["Lock", "RLock"])
+def test_threading_lock_held_by_a_worker(start, kind):
+    """Python's lock is a semaphore, which does not know its owner: the probe does. What the owner
+    is about is told, too."""
+    traced = start(PYTHON, situation("waits.py"), "lock", kind, stdin=subprocess.PIPE)
+    owner = traced.line(r"owner (\d+)")[1]
     finding = hanging(traced, "sem_wait", "waits.py", "lock")
     assert finding["class"] == "lock"
+    place = f"{situation('waits.py')}:{stall_line(WAITS, 'told')} in told"
+    assert finding["detail"] == f"held by thread {owner} (python3) at {place}"
+    tell(traced)
+    assert traced.wait().exit == 0, traced
+
+
+def test_result_of_a_worker(start):
+    """What the loop's thread waits for with a lock of its own is held by nobody."""
+    traced = start(PYTHON, situation("waits.py"), "result", stdin=subprocess.PIPE)
+    finding = hanging(traced, "sem_wait", "waits.py", "result")
+    assert (finding["class"], finding["detail"]) == ("lock", None)
     tell(traced)
     assert traced.wait().exit == 0, traced
 
@@ -291,7 +306,8 @@ def test_mutex_held_by_a_worker(start):
     traced = start(PYTHON, situation("waits.py"), "mutex", stdin=subprocess.PIPE)
     owner = traced.line(r"owner (\d+)")[1]
     finding = hanging(traced, "pthread_mutex_lock", "waits.py", "mutex")
-    assert owner in finding["detail"] and "cashier" in finding["detail"]
+    assert finding["detail"].startswith(f"held by thread {owner} (cashier) at ")
+    assert finding["detail"].endswith(f"waits.py:{stall_line(WAITS, 'told')} in told")
     tell(traced)
     assert traced.wait().exit == 0, traced
 

@@ -1,6 +1,7 @@
 """What a coroutine waits for, on asyncio's loop. Arguments: the situation, and what it needs (a
 port, a path). A line on stdin ends those waits that nobody else ends."""
 import asyncio
+import concurrent.futures
 import ctypes
 import fcntl
 import logging
@@ -16,7 +17,7 @@ ARGUMENT = sys.argv[2] if len(sys.argv) > 2 else None
 
 def told():
     """Waits for the line on stdin; for worker threads."""
-    sys.stdin.readline()
+    sys.stdin.readline()  # STALL:told
 
 
 def connect():
@@ -93,7 +94,7 @@ def log():
 
 
 def lock():
-    held = threading.Lock()
+    held = getattr(threading, ARGUMENT)()
     ready = threading.Event()
 
     def worker():
@@ -105,8 +106,19 @@ def lock():
         with held:  # STALL:lock
             print("mine")
 
-    threading.Thread(target=worker).start()
+    thread = threading.Thread(target=worker)
+    thread.start()
     ready.wait()
+    print("owner", thread.native_id, flush=True)
+    return wait()
+
+
+def result():
+    """The lock behind a future's result is the waiting thread's own: nobody holds it."""
+    async def wait():
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            pool.submit(told).result()  # STALL:result
+
     return wait()
 
 
