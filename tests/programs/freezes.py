@@ -9,7 +9,8 @@ import time
 
 
 def stop():
-    os.kill(os.getpid(), signal.SIGSTOP)
+    """To this thread, which so does not go on before the process is stopped."""
+    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
 
 def burn(seconds):
