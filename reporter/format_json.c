@@ -142,7 +142,8 @@ static void write_time(struct json_writer *w, const struct time_split *time)
         uint64_t ns;
     } parts[] = {{"calls_ms", time->calls_ns},         {"cpu_ms", time->cpu_ns},
                  {"runnable_ms", time->runnable_ns},   {"asleep_ms", time->asleep_ns},
-                 {"throttled_ms", time->throttled_ns}, {"frozen_ms", time->frozen_ns}};
+                 {"throttled_ms", time->throttled_ns}, {"frozen_ms", time->frozen_ns},
+                 {"found_ms", time->found_ns}};
     json_begin_object(w);
     for (size_t i = 0; i < COUNT_OF(parts); i++) {
         json_key(w, parts[i].name);
@@ -181,6 +182,10 @@ static void write_calls(struct json_writer *w, const struct profile *profile)
         json_uint(w, sum->count);
         json_key(w, "total_ms");
         json_ms(w, sum->total_ns);
+        if (sum->max_ns > 0) {
+            json_key(w, "max_ms");
+            json_ms(w, sum->max_ns);
+        }
         json_end_object(w);
     }
     json_end_array(w);

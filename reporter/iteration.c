@@ -70,6 +70,7 @@ static void add_call(struct profile *profile, const struct call_sum *sum)
         if (known->call == sum->call && known->class_name == sum->class_name) {
             known->count += sum->count;
             known->total_ns += sum->total_ns;
+            known->max_ns = sum->max_ns > known->max_ns ? sum->max_ns : known->max_ns;
             return;
         }
     }
@@ -85,6 +86,7 @@ static void add_time(struct time_split *into, const struct time_split *from)
     into->asleep_ns += from->asleep_ns;
     into->throttled_ns += from->throttled_ns;
     into->frozen_ns += from->frozen_ns;
+    into->found_ns += from->found_ns;
 }
 
 void profile_time(struct profile *profile, const struct breakdown *breakdown, uint64_t elapsed_ns)
@@ -210,10 +212,25 @@ unsigned int percent_of(uint64_t part, uint64_t whole)
     return whole == 0 ? 0 : (unsigned int)((double)part * 100.0 / (double)whole + 0.5);
 }
 
-/* A call over its threshold has a finding of its own. */
-static bool is_small(const struct call_sum *sum)
+bool call_sum_is_found(const struct call_sum *sum)
 {
-    return sum->count > 0 && sum->total_ns / sum->count < sum->threshold_ns;
+    uint64_t longest =
+        sum->max_ns > 0 || sum->count == 0 ? sum->max_ns : sum->total_ns / sum->count;
+    return longest >= sum->threshold_ns;
+}
+
+/* Those below their threshold: a call over it has a finding of its own, and the others may be
+ * short all the same. */
+static struct call_sum small_calls(const struct call_sum *sum)
+{
+    struct call_sum small = *sum;
+    if (!call_sum_is_found(sum))
+        return small;
+    small.count -= small.count > 0;
+    small.total_ns -= sum->max_ns < sum->total_ns ? sum->max_ns : sum->total_ns;
+    if (sum->max_ns == 0 || small.count == 0 || small.total_ns / small.count >= sum->threshold_ns)
+        small.count = small.total_ns = 0;
+    return small;
 }
 
 void profile_small_calls(const struct profile *profile, uint64_t *count, uint64_t *total_ns)
@@ -222,10 +239,10 @@ void profile_small_calls(const struct profile *profile, uint64_t *count, uint64_
     *total_ns = profile->worst.time.calls_ns;
     for (size_t i = 0; i < profile->worst.call_count; i++) {
         const struct call_sum *sum = &profile->worst.calls[i];
-        if (is_small(sum))
-            *count += sum->count;
-        else
-            *total_ns -= sum->total_ns < *total_ns ? sum->total_ns : *total_ns;
+        struct call_sum small = small_calls(sum);
+        uint64_t found_ns = sum->total_ns - small.total_ns;
+        *count += small.count;
+        *total_ns -= found_ns < *total_ns ? found_ns : *total_ns;
     }
     if (*count == 0)
         *total_ns = 0;
@@ -297,20 +314,20 @@ static void describe_small_calls(struct strbuf *out, const struct profile *profi
 {
     uint64_t count, total_ns;
     profile_small_calls(profile, &count, &total_ns);
-    const struct call_sum *top = NULL;
+    struct call_sum top = {0};
     size_t kinds = 0;
     for (size_t i = 0; i < profile->worst.call_count; i++) {
-        const struct call_sum *sum = &profile->worst.calls[i];
-        if (!is_small(sum))
+        struct call_sum small = small_calls(&profile->worst.calls[i]);
+        if (small.count == 0)
             continue;
         kinds++;
-        if (top == NULL || sum->total_ns > top->total_ns)
-            top = sum;
+        if (top.call == NULL || small.total_ns > top.total_ns)
+            top = small;
     }
     describe_count(out, count, "call");
-    if (top != NULL) {
+    if (top.call != NULL) {
         sb_add(out, kinds > 1 ? ", most of the time in " : " of ");
-        sb_add_clean(out, top->call);
+        sb_add_clean(out, top.call);
         sb_add(out, kinds > 1 ? "," : "");
     }
     sb_add(out, " under the threshold, ");

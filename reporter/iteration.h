@@ -56,6 +56,8 @@ void profile_free(struct profile *profile);
 /* What most of the longest iteration's time was, apart from calls that are findings themselves. */
 enum cause { CAUSE_UNKNOWN, CAUSE_MIXED, CAUSE_CALLS, CAUSE_CPU, CAUSE_RUNNABLE, CAUSE_ASLEEP };
 enum cause profile_cause(const struct profile *profile);
+/* Was the longest of these calls over its threshold, and so is a finding of its own? */
+bool call_sum_is_found(const struct call_sum *sum);
 /* Calls below their threshold in the longest iteration. */
 void profile_small_calls(const struct profile *profile, uint64_t *count, uint64_t *total_ns);
 /* `on CPU 97 %`; nothing where the time is not known. */

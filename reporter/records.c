@@ -203,6 +203,7 @@ static void read_breakdown(const struct trace *trace, struct json_object *record
             .asleep_ns = get_number(time, "asleep_ns"),
             .throttled_ns = get_number(time, "throttled_ns"),
             .frozen_ns = get_number(time, "frozen_ns"),
+            .found_ns = get_number(time, "found_ns"),
         };
     }
     struct json_object *calls = get_array(record, "calls");
@@ -218,6 +219,7 @@ static void read_breakdown(const struct trace *trace, struct json_object *record
         sum->class_name = get_text(source, "class");
         sum->count = get_number(source, "count");
         sum->total_ns = get_number(source, "total_ns");
+        sum->max_ns = get_number(source, "max_ns");
         sum->threshold_ns = threshold_of(trace, sum->class_name);
     }
 }

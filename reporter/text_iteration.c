@@ -65,6 +65,24 @@ static void add_time(const struct text *t, const struct time_split *time)
     }
 }
 
+/* `, 402 ms in all, the longest 400 ms (a finding of its own)` */
+static void add_sum(const struct text *t, const struct call_sum *sum)
+{
+    uint64_t mean = sum->total_ns / sum->count;
+    bool differ = sum->max_ns / 2 > mean;
+    sb_add(t->out, ", ");
+    describe_duration(t->out, sum->total_ns);
+    if (sum->count > 1) {
+        sb_add(t->out, differ ? " in all, the longest " : " in all, ");
+        describe_duration(t->out, differ ? sum->max_ns : mean);
+        sb_add(t->out, differ ? "" : sum->max_ns > 0 ? " each" : " on average");
+    }
+    if (call_sum_is_found(sum))
+        sb_add(t->out,
+               sum->count == 1 || differ ? " (a finding of its own)" : " (findings of their own)");
+    sb_add(t->out, "\n");
+}
+
 static void add_calls(const struct text *t, const struct profile *profile)
 {
     const struct time_split *time = &profile->time;
@@ -80,16 +98,7 @@ static void add_calls(const struct text *t, const struct profile *profile)
         describe_count(t->out, sum->count, "call");
         sb_add(t->out, " of ");
         sb_add_clean(t->out, sum->call);
-        sb_add(t->out, ", ");
-        describe_duration(t->out, sum->total_ns);
-        if (sum->count > 1) {
-            sb_add(t->out, " in all, ");
-            describe_duration(t->out, sum->total_ns / sum->count);
-            sb_add(t->out, " each");
-        }
-        if (sum->total_ns / sum->count >= sum->threshold_ns)
-            sb_add(t->out, " (a finding of its own)");
-        sb_add(t->out, "\n");
+        add_sum(t, sum);
     }
     if (more > 0) {
         text_note(t);

@@ -52,6 +52,13 @@ uint64_t loop_over_budget(const struct model *model, const struct loop *loop, ui
     return count;
 }
 
+/* A finding's time without that of calls in it, which are findings of their own. */
+static uint64_t own_time(const struct finding *finding)
+{
+    uint64_t found = finding->profile != NULL ? finding->profile->time.found_ns : 0;
+    return finding->total_ns > found ? finding->total_ns - found : 0;
+}
+
 struct model_totals model_totals(const struct model *model)
 {
     struct model_totals totals = {.processes = model->trace_count};
@@ -75,7 +82,7 @@ struct model_totals model_totals(const struct model *model)
         }
         totals.findings++;
         totals.over_budget += over_budget(model, finding->max_ns);
-        totals.total_ns += finding->total_ns;
+        totals.total_ns += own_time(finding);
         if (finding->max_ns > totals.max_ns)
             totals.max_ns = finding->max_ns;
     }

@@ -76,6 +76,7 @@ struct loop {
 /* Where the time of an iteration went. */
 struct time_split {
     uint64_t calls_ns, cpu_ns, runnable_ns, asleep_ns, throttled_ns, frozen_ns;
+    uint64_t found_ns; /* part of calls_ns: in calls that are stalls of their own */
 };
 
 /* What the calls of one function added up to in an iteration. */
@@ -83,6 +84,7 @@ struct call_sum {
     const char *call;
     const char *class_name;
     uint64_t count, total_ns;
+    uint64_t max_ns;       /* the longest of them; 0: not known */
     uint64_t threshold_ns; /* of its class */
 };
 

@@ -86,6 +86,7 @@ struct st_stall {
 /* Where the time of an iteration went, in ns. `frozen` is not part of `elapsed`. */
 struct st_time {
     uint64_t elapsed, calls, cpu, runnable, asleep, throttled, frozen;
+    uint64_t found; /* the part of `calls` that is reported as stalls of their own */
     struct {
         uint64_t total, longest;
     } top[ST_TOP_CALLS]; /* of the iteration's */

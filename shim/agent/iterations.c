@@ -235,8 +235,8 @@ static uint64_t divide_calls(const struct st_iteration *it, struct st_time *t)
     return frozen;
 }
 
-/* Where the time of an iteration went. Returns how much of the freezes lay in calls. */
-static uint64_t divide(const struct watched *w, const struct st_iteration *it, struct st_time *t)
+/* Where the time of an iteration went. */
+static void divide(const struct watched *w, const struct st_iteration *it, struct st_time *t)
 {
     uint64_t elapsed = st_unfrozen_ns(it->t0, it->t0 + it->ticks);
     memset(t, 0, sizeof(*t));
@@ -247,6 +247,8 @@ static uint64_t divide(const struct watched *w, const struct st_iteration *it, s
     t->calls -= frozen_calls < t->calls ? frozen_calls : t->calls;
     if (t->calls > elapsed)
         t->calls = elapsed;
+    t->found = st_ticks_to_ns(it->found);
+    t->found -= frozen_calls < t->found ? frozen_calls : t->found;
     uint64_t rest = elapsed - t->calls;
     uint64_t span = w->figures ? st_ticks_to_ns(w->last_at - w->base_at) : 0;
     uint64_t frozen = w->figures ? st_frozen_ns(w->base_at, w->last_at) : 0;
@@ -266,7 +268,6 @@ static uint64_t divide(const struct watched *w, const struct st_iteration *it, s
             t->throttled = throttled - w->base_throttled;
     }
     t->cpu = rest > t->runnable + t->asleep ? rest - t->runnable - t->asleep : 0;
-    return frozen_calls;
 }
 
 /* Iterations that were over their threshold and have ended. */
@@ -283,9 +284,9 @@ void st_take_iteration_ends(uint32_t index)
         if (!known)
             *w = (struct watched){.number = it->number, .t0 = it->t0, .generation = s->generation};
         struct st_time time;
-        uint64_t frozen_calls = divide(w, it, &time), found = st_ticks_to_ns(it->found);
-        found -= frozen_calls < found ? frozen_calls : found;
-        if (time.elapsed > found && time.elapsed - found >= st_shared->settings->iteration_ns)
+        divide(w, it, &time);
+        if (time.elapsed > time.found &&
+            time.elapsed - time.found >= st_shared->settings->iteration_ns)
             report(w, index, 0, time.elapsed, NULL);
         if (w->stall) {
             st_record_iteration_end(w->stall, &time, it);

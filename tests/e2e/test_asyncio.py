@@ -1,4 +1,6 @@
 """asyncio on the system's python3: the culprit is a line of the user's Python."""
+import re
+
 import pytest
 
 from harness import CALM, PYTHON
@@ -31,6 +33,22 @@ def test_same_place_twice_is_one_finding(run, script):
     finding = run(PYTHON, script("asyncio_loop.py"), "twice").find("clock_nanosleep")
     assert finding["count"] == 2
     assert finding["total_ms"] >= 590
+
+
+def test_a_call_in_a_long_iteration_is_counted_once(run, script):
+    """Three sleeps, one of them of 400 ms, and code that runs for 250 ms: 650 ms, not a second."""
+    traced = run(PYTHON, script("asyncio_loop.py"), "mixed", options=("--threshold", "100ms"))
+    call = traced.find("clock_nanosleep")
+    (iteration,) = [f for f in traced.findings if f["kind"] == "iteration"]
+    assert 395 <= iteration["time"]["found_ms"] <= iteration["time"]["calls_ms"]
+    assert abs(iteration["time"]["found_ms"] - call["total_ms"]) < 1
+    (sleeps,) = [c for c in iteration["calls"] if c["call"] == "clock_nanosleep"]
+    assert sleeps["count"] == 3
+    assert abs(sleeps["max_ms"] - call["max_ms"]) < 1
+    assert re.search(r"the longest \d+ ms \(a finding of its own\)", traced.text()), traced.text()
+    total = re.search(r"blocked for ([\d.]+) (ms|s) in all", traced.text())
+    total_ms = float(total[1]) * (1000 if total[2] == "s" else 1)
+    assert abs(total_ms - iteration["max_ms"]) < 150, traced.text()
 
 
 @pytest.mark.parametrize("scenario", ["clean", "thread"])

@@ -27,6 +27,17 @@ async def first():
     time.sleep(0.3)  # STALL:first
 
 
+async def mixed():
+    """An iteration that is too long even without the call in it that is."""
+    await ticking(3)
+    for seconds in (0, 0.4, 0):
+        time.sleep(seconds)  # STALL:mixed
+    end = time.thread_time() + 0.25
+    while time.thread_time() < end:
+        pass
+    await ticking(3)
+
+
 async def thread():
     await asyncio.gather(ticking(), asyncio.to_thread(time.sleep, 1))
 
@@ -47,5 +58,5 @@ async def nested():
     level(30)
 
 
-asyncio.run({"clean": clean, "sleep": sleep, "first": first, "thread": thread, "twice": twice,
+asyncio.run({"clean": clean, "sleep": sleep, "first": first, "thread": thread, "mixed": mixed, "twice": twice,
              "nested": nested}[sys.argv[1]]())

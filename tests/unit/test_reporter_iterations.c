@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "describe.h"
+#include "formats.h"
 #include "reporter_trace.h"
 
 #define MODULES MODULE(1, "/usr/lib/libc.so.6") MODULE(2, "/usr/bin/python3.11")
@@ -103,6 +104,68 @@ START_TEST(the_first_sample_does_not_make_the_fingerprint)
     ck_assert_uint_eq(model.findings[0]->total_ns, 500000000);
     ck_assert_uint_eq(model.findings[0]->profile->samples, 11);
     ck_assert_uint_eq(model.findings[0]->profile->time.cpu_ns, 500000000);
+}
+END_TEST
+
+#define LONGEST(name, count, ms, max)                                                              \
+    "{\"call\":\"" name "\",\"class\":\"sleep\",\"count\":" #count ",\"total_ns\":" #ms            \
+    "000000,\"max_ns\":" #max "000000}"
+
+START_TEST(time_is_counted_once)
+{
+    /* An iteration of 629 ms, 400 of which are a call that is a finding, too. */
+    feed(ITERATION(1, 1) SAMPLE(1, 1, 1) STALL(
+        2, "recv", 2, 400000000,
+        true) "{\"type\":\"stall_end\",\"stall\":1,\"elapsed_ns\":629000000,\"time\":{\"calls_ns\":"
+              "402000000,\"found_ns\":400000000,\"cpu_ns\":227000000},\"calls\":[" LONGEST(
+                  "recv", 3, 402, 400) "]}\n");
+    ck_assert_uint_eq(model.count, 2);
+    struct model_totals totals = model_totals(&model);
+    ck_assert_uint_eq(totals.total_ns, 629000000);
+    ck_assert_uint_eq(totals.max_ns, 629000000);
+}
+END_TEST
+
+START_TEST(the_longest_call_is_told_from_the_others)
+{
+    static const struct {
+        const char *sums, *words, *detail;
+    } cases[] = {
+        {LONGEST("recv", 3, 402, 400),
+         "3 calls of recv, 402 ms in all, the longest 400 ms (a finding of its own)\n",
+         "on CPU 33 %"},
+        {LONGEST("recv", 100, 402, 5), "100 calls of recv, 402 ms in all, 4.0 ms each\n",
+         "100 calls of recv under the threshold, 402 ms"},
+        {LONGEST("recv", 101, 402, 100),
+         "101 calls of recv, 402 ms in all, the longest 100 ms (a finding of its own)\n",
+         "100 calls of recv under the threshold, 302 ms"},
+        {LONGEST("recv", 3, 402, 140),
+         "3 calls of recv, 402 ms in all, 134 ms each (findings of their own)\n", "on CPU 33 %"},
+        {LONGEST("recv", 1, 402, 402), "1 call of recv, 402 ms (a finding of its own)\n",
+         "on CPU 33 %"},
+        /* as traces without the longest have it */
+        {CALLS("recv", 3, 402),
+         "3 calls of recv, 402 ms in all, 134 ms on average (findings of their own)\n",
+         "on CPU 33 %"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        model_free(&model);
+        setup();
+        char *end =
+            mem_printf("{\"type\":\"stall_end\",\"stall\":1,\"elapsed_ns\":602000000,\"time\":"
+                       "{\"calls_ns\":402000000,\"cpu_ns\":200000000},\"calls\":[%s]}\n",
+                       cases[i].sums);
+        char *lines = mem_printf("%s%s%s", ITERATION(1, 1), SAMPLE(1, 1, 1), end);
+        const struct finding *f = feed(lines);
+        ck_assert_str_eq(f->detail, cases[i].detail);
+        struct strbuf out = {0};
+        struct format_options options = {0};
+        format_text(&out, &model, &options);
+        ck_assert_msg(strstr(out.data, cases[i].words) != NULL, "%s\n%s", cases[i].words, out.data);
+        sb_free(&out);
+        free(lines);
+        free(end);
+    }
 }
 END_TEST
 
@@ -254,6 +317,8 @@ int main(void)
     tcase_add_test(tcase, samples_are_merged_by_the_users_frames);
     tcase_add_test(tcase, a_stack_that_broke_off_is_not_to_blame);
     tcase_add_test(tcase, the_first_sample_does_not_make_the_fingerprint);
+    tcase_add_test(tcase, time_is_counted_once);
+    tcase_add_test(tcase, the_longest_call_is_told_from_the_others);
     tcase_add_test(tcase, the_time_has_a_name);
     tcase_add_test(tcase, blind_spots_are_counted);
     tcase_add_test(tcase, an_iteration_that_never_ended_is_a_finding);
