@@ -167,33 +167,25 @@ static void render_text(struct strbuf *out, const struct diagnosis *d, int argc,
 
 static void render_selftest_json(struct json_writer *w, const struct diagnosis *d)
 {
-    json_key(w, "selftest");
     if (!d->tested) {
-        json_null(w);
+        json_null(w, "selftest");
         return;
     }
-    json_begin_object(w);
-    json_key(w, "functions");
-    json_uint(w, d->rows);
-    json_key(w, "seen");
-    json_uint(w, d->seen);
-    json_key(w, "seen_while_hanging");
-    json_uint(w, d->while_hanging);
-    json_key(w, "problems");
-    json_begin_array(w);
+    json_begin_object(w, "selftest");
+    json_uint(w, "functions", d->rows);
+    json_uint(w, "seen", d->seen);
+    json_uint(w, "seen_while_hanging", d->while_hanging);
+    json_begin_array(w, "problems");
     for (size_t i = 0; i < d->problem_count; i++) {
-        json_begin_object(w);
-        json_key(w, "symbol");
-        json_string(w, d->problems[i].symbol);
-        json_key(w, "problem");
-        json_string(w, d->problems[i].problem);
+        json_begin_object(w, NULL);
+        json_string(w, "symbol", d->problems[i].symbol);
+        json_string(w, "problem", d->problems[i].problem);
         json_end_object(w);
     }
     json_end_array(w);
-    json_key(w, "absent");
-    json_begin_array(w);
+    json_begin_array(w, "absent");
     for (size_t i = 0; i < d->absent_count; i++)
-        json_string(w, d->absent[i]);
+        json_string(w, NULL, d->absent[i]);
     json_end_array(w);
     json_end_object(w);
 }
@@ -201,30 +193,21 @@ static void render_selftest_json(struct json_writer *w, const struct diagnosis *
 static void render_json(struct strbuf *out, const struct diagnosis *d, int argc, char **argv)
 {
     struct json_writer w = {.out = out};
-    json_begin_object(&w);
-    json_key(&w, "schema");
-    json_string(&w, "stalltrace.doctor/1");
-    json_key(&w, "version");
-    json_string(&w, STALLTRACE_VERSION);
-    json_key(&w, "command");
-    json_begin_array(&w);
+    json_begin_object(&w, NULL);
+    json_string(&w, "schema", "stalltrace.doctor/1");
+    json_string(&w, "version", STALLTRACE_VERSION);
+    json_begin_array(&w, "command");
     for (int i = 0; i < argc; i++)
-        json_string(&w, argv[i]);
+        json_string(&w, NULL, argv[i]);
     json_end_array(&w);
-    json_key(&w, "program");
-    json_string(&w, d->program);
-    json_key(&w, "traceable");
-    json_string(&w, d->worst == NEVER ? "no" : d->worst == PARTLY ? "partly" : "yes");
-    json_key(&w, "statements");
-    json_begin_array(&w);
+    json_string(&w, "program", d->program);
+    json_string(&w, "traceable", d->worst == NEVER ? "no" : d->worst == PARTLY ? "partly" : "yes");
+    json_begin_array(&w, "statements");
     for (size_t i = 0; i < d->count; i++) {
-        json_begin_object(&w);
-        json_key(&w, "verdict");
-        json_string(&w, verdict_words[d->statements[i].verdict]);
-        json_key(&w, "code");
-        json_string(&w, d->statements[i].code);
-        json_key(&w, "text");
-        json_string(&w, d->statements[i].text);
+        json_begin_object(&w, NULL);
+        json_string(&w, "verdict", verdict_words[d->statements[i].verdict]);
+        json_string(&w, "code", d->statements[i].code);
+        json_string(&w, "text", d->statements[i].text);
         json_end_object(&w);
     }
     json_end_array(&w);

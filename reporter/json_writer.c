@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "version.h"
+
 /* The length of the UTF-8 sequence at `s` (RFC 3629: no overlong forms, no surrogates, nothing past
  * U+10FFFF), or 0 where the byte does not begin one. */
 static size_t utf8_length(const unsigned char *s)
@@ -70,21 +72,22 @@ static void new_line(struct json_writer *w)
         sb_add(w->out, "  ");
 }
 
-static void before_value(struct json_writer *w)
+static void before_value(struct json_writer *w, const char *key)
 {
-    if (!w->after_key) {
-        if (w->after_value)
-            sb_add(w->out, ",");
-        if (w->depth > 0)
-            new_line(w);
+    if (w->after_value)
+        sb_add(w->out, ",");
+    if (w->depth > 0)
+        new_line(w);
+    if (key != NULL) {
+        json_quote(w->out, key);
+        sb_add(w->out, ": ");
     }
-    w->after_key = false;
     w->after_value = true;
 }
 
-static void begin(struct json_writer *w, const char *bracket)
+static void begin(struct json_writer *w, const char *key, const char *bracket)
 {
-    before_value(w);
+    before_value(w, key);
     sb_add(w->out, bracket);
     w->depth++;
     w->after_value = false;
@@ -99,9 +102,9 @@ static void end(struct json_writer *w, const char *bracket)
     w->after_value = true;
 }
 
-void json_begin_object(struct json_writer *w)
+void json_begin_object(struct json_writer *w, const char *key)
 {
-    begin(w, "{");
+    begin(w, key, "{");
 }
 
 void json_end_object(struct json_writer *w)
@@ -109,9 +112,19 @@ void json_end_object(struct json_writer *w)
     end(w, "}");
 }
 
-void json_begin_array(struct json_writer *w)
+void json_begin_document(struct json_writer *w, const char *schema)
 {
-    begin(w, "[");
+    json_begin_object(w, NULL);
+    json_string(w, "schema", schema);
+    json_begin_object(w, "tool");
+    json_string(w, "name", "stalltrace");
+    json_string(w, "version", STALLTRACE_VERSION);
+    json_end_object(w);
+}
+
+void json_begin_array(struct json_writer *w, const char *key)
+{
+    begin(w, key, "[");
 }
 
 void json_end_array(struct json_writer *w)
@@ -119,81 +132,73 @@ void json_end_array(struct json_writer *w)
     end(w, "]");
 }
 
-void json_key(struct json_writer *w, const char *key)
-{
-    before_value(w);
-    json_quote(w->out, key);
-    sb_add(w->out, ": ");
-    w->after_key = true;
-}
-
-void json_string(struct json_writer *w, const char *text)
+void json_string(struct json_writer *w, const char *key, const char *text)
 {
     if (text == NULL) {
-        json_null(w);
+        json_null(w, key);
         return;
     }
-    before_value(w);
+    before_value(w, key);
     json_quote(w->out, text);
 }
 
-void json_int(struct json_writer *w, int64_t value)
+void json_int(struct json_writer *w, const char *key, int64_t value)
 {
-    before_value(w);
+    before_value(w, key);
     sb_addf(w->out, "%" PRId64, value);
 }
 
-void json_uint(struct json_writer *w, uint64_t value)
+void json_uint(struct json_writer *w, const char *key, uint64_t value)
 {
-    before_value(w);
+    before_value(w, key);
     sb_addf(w->out, "%" PRIu64, value);
 }
 
-void json_bool(struct json_writer *w, bool value)
+void json_bool(struct json_writer *w, const char *key, bool value)
 {
-    before_value(w);
+    before_value(w, key);
     sb_add(w->out, value ? "true" : "false");
 }
 
-void json_null(struct json_writer *w)
+void json_null(struct json_writer *w, const char *key)
 {
-    before_value(w);
+    before_value(w, key);
     sb_add(w->out, "null");
 }
 
-void json_ms(struct json_writer *w, uint64_t ns)
+void json_ms(struct json_writer *w, const char *key, uint64_t ns)
 {
-    before_value(w);
+    before_value(w, key);
     uint64_t us = ns / 1000 + (ns % 1000 >= 500);
     sb_addf(w->out, "%" PRIu64 ".%03u", us / 1000, (unsigned int)(us % 1000));
 }
 
-void json_ms_exact(struct json_writer *w, uint64_t ns)
+void json_ms_exact(struct json_writer *w, const char *key, uint64_t ns)
 {
-    before_value(w);
+    before_value(w, key);
     sb_addf(w->out, "%" PRIu64 ".%06u", ns / 1000000, (unsigned int)(ns % 1000000));
 }
 
-void json_uint_scaled(struct json_writer *w, uint64_t thousandths)
+void json_uint_scaled(struct json_writer *w, const char *key, uint64_t thousandths)
 {
-    before_value(w);
+    before_value(w, key);
     sb_addf(w->out, "%" PRIu64 ".%03u", thousandths / 1000, (unsigned int)(thousandths % 1000));
 }
 
-void json_share(struct json_writer *w, uint64_t part, uint64_t whole)
+void json_share(struct json_writer *w, const char *key, uint64_t part, uint64_t whole)
 {
-    before_value(w);
+    before_value(w, key);
     double share = whole == 0 ? 0.0 : (double)part / (double)whole;
     unsigned int parts = (unsigned int)((share > 1.0 ? 1.0 : share) * 10000.0 + 0.5);
     sb_addf(w->out, "%u.%04u", parts / 10000, parts % 10000);
 }
 
-void json_address(struct json_writer *w, uint64_t address)
+void json_address(struct json_writer *w, const char *key, uint64_t address)
 {
     if (address == 0) {
-        json_null(w);
+        json_null(w, key);
         return;
     }
-    before_value(w);
+    before_value(w, key);
     sb_addf(w->out, "\"0x%" PRIx64 "\"", address);
 }

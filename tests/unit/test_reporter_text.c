@@ -33,15 +33,13 @@ START_TEST(json_nests)
 {
     struct strbuf out = {0};
     struct json_writer w = {.out = &out};
-    json_begin_object(&w);
-    json_key(&w, "a");
-    json_begin_array(&w);
-    json_int(&w, -1);
-    json_ms(&w, 1234567);
-    json_null(&w);
+    json_begin_object(&w, NULL);
+    json_begin_array(&w, "a");
+    json_int(&w, NULL, -1);
+    json_ms(&w, NULL, 1234567);
+    json_null(&w, NULL);
     json_end_array(&w);
-    json_key(&w, "b");
-    json_begin_object(&w);
+    json_begin_object(&w, "b");
     json_end_object(&w);
     json_end_object(&w);
     ck_assert_str_eq(out.data,
