@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +18,7 @@
 #define WORSE          10
 #define ENDED_FLOOR_NS UINT64_C(100000000) /* shorter ones are not worth a second line */
 #define OPEN_FLOOR_NS  UINT64_C(1000000000)
+#define HOLD_NS        UINT64_C(250000000)
 
 /* A stall that has not ended. */
 struct open {
@@ -25,6 +28,7 @@ struct open {
     uint64_t read_ns; /* our clock, when its record was read: it had stall.elapsed_ns then */
     uint64_t told_ns; /* the length that its last line gave; 0: it has had none */
     bool again;       /* that line was not its first */
+    uint64_t held_ns; /* our clock, before which there is no further line; 0: any time */
 };
 
 struct announcer {
@@ -185,9 +189,27 @@ static void on_stall_end(void *ctx, const struct finding *finding, const struct 
     }
 }
 
+/* Without what the trace knows of the time for which the process was stopped since. */
 static uint64_t elapsed_ns(const struct open *open, uint64_t now)
 {
-    return open->stall.elapsed_ns + (now - open->read_ns);
+    uint64_t since = now - open->read_ns;
+    uint64_t frozen =
+        trace_frozen_ns(open->trace, open->stall.at_ns + open->stall.elapsed_ns, UINT64_MAX);
+    return open->stall.elapsed_ns + (since > frozen ? since - frozen : 0);
+}
+
+/* Is the process stopped, by a signal or a debugger? It is not to blame for that. */
+static bool is_stopped(int64_t pid)
+{
+    char path[64], text[512];
+    snprintf(path, sizeof(path), "/proc/%lld/stat", (long long)pid);
+    FILE *file = fopen(path, "re");
+    size_t len = file != NULL ? fread(text, 1, sizeof(text) - 1, file) : 0;
+    if (file != NULL)
+        fclose(file);
+    text[len] = '\0';
+    const char *end = strrchr(text, ')'); /* the name may hold anything */
+    return end != NULL && end[1] == ' ' && (end[2] == 'T' || end[2] == 't');
 }
 
 int announcer_timeout(const struct announcer *announcer)
@@ -199,6 +221,8 @@ int announcer_timeout(const struct announcer *announcer)
         uint64_t due = worth_ns(announcer, &open->finding, OPEN_FLOOR_NS);
         uint64_t elapsed = elapsed_ns(open, now);
         uint64_t wait = due > elapsed ? due - elapsed : 0;
+        if (open->held_ns > now && open->held_ns - now > wait)
+            wait = open->held_ns - now;
         if (wait < first)
             first = wait;
     }
@@ -214,7 +238,13 @@ void announcer_tick(struct announcer *announcer)
     for (size_t i = 0; i < announcer->open_count;) {
         struct open *open = &announcer->open[i];
         uint64_t ns = elapsed_ns(open, now);
-        if (ns < worth_ns(announcer, &open->finding, OPEN_FLOOR_NS)) {
+        if (ns < worth_ns(announcer, &open->finding, OPEN_FLOOR_NS) || now < open->held_ns) {
+            i++;
+            continue;
+        }
+        if (is_stopped(open->trace->pid)) {
+            /* when it goes on, its trace will say for how long that was */
+            open->held_ns = now + HOLD_NS;
             i++;
             continue;
         }

@@ -85,6 +85,7 @@ def test_a_long_call_keeps_its_own_time(freeze):
     traces = freeze("long_call")
     finding = traces.only_at("read", "freezes.py", "call")
     assert 280 < finding["max_ms"] < MOST_MS, traces.describe()
+    assert "BLOCKED after" in traces.err and "OVER BUDGET" not in traces.err
     assert traces.check("--fail-on", "budget") == 0
     assert_figures(traces)
 
