@@ -93,6 +93,7 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/python_offsets.h \
 	shim/agent/python_task.c \
 	shim/agent/records.c \
+	shim/agent/records_loops.c \
 	shim/agent/stalls.c \
 	shim/agent/text.h \
 	shim/agent/unwind.c \

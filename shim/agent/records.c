@@ -2,7 +2,6 @@
 #include "agent.h"
 #include "json.h"
 #include "kernel.h"
-#include "memory.h"
 #include "perfmap.h"
 #include "python.h"
 
@@ -18,7 +17,6 @@ static const char *const class_names[] = {
     ST_CLASSES(X)
 #undef X
 };
-static const char *const home_names[] = {"none", "epoll", "poll", "select", "io_uring"};
 
 static uint32_t stalls;
 static uint64_t left_out; /* stalls that found no room in the trace */
@@ -81,91 +79,6 @@ void st_record_process(void)
     js_end();
     if (s->bad[0])
         st_record_notice("bad-setting", s->bad);
-}
-
-/* ---- loops ---- */
-
-void st_record_loop(uint32_t loop, const struct st_slot *s)
-{
-    char name[64];
-    if (!s->api_name || st_mem_read_string((uintptr_t)s->api_name, name, sizeof(name)) < 0)
-        st_thread_name(s->tid, name, sizeof(name));
-    js_begin("loop");
-    js_number("loop", loop);
-    js_number("tid", (uint64_t)s->tid);
-    js_string("name", name);
-    js_string("home", home_names[s->home]);
-    js_number("at_ns", st_since_start_ns(s->tagged_t));
-    js_end();
-}
-
-void st_record_loop_end(uint32_t loop, int reason)
-{
-    static const char *const reasons[] = {"thread", "closed", "api"};
-    js_begin("loop_end");
-    js_number("loop", loop);
-    js_number("at_ns", st_since_start_ns(st_ticks_now()));
-    js_string("reason", reasons[reason]);
-    js_end();
-}
-
-static void add_histogram(const char *key, const uint32_t *now, uint32_t *written)
-{
-    bool open = false;
-    for (unsigned i = 0; i < ST_HIST_BUCKETS; i++) {
-        uint32_t count = now[i]; /* read once: its thread goes on counting */
-        if (count == written[i])
-            continue;
-        if (!open)
-            js_open(key, '[');
-        open = true;
-        js_open(NULL, '[');
-        js_number(NULL, st_ticks_to_ns(st_hist_lower(i)));
-        js_number(NULL, count - written[i]);
-        js_close(']');
-        written[i] = count;
-    }
-    if (open)
-        js_close(']');
-}
-
-static void add_longest(const struct st_slot *s, struct st_written *written)
-{
-    uint64_t sum = 0;
-    for (int i = 0; i < ST_LONGEST; i++)
-        sum += s->longest[i].ticks;
-    if (sum == written->longest)
-        return;
-    written->longest = sum;
-    js_open("longest", '[');
-    for (int i = 0; i < ST_LONGEST && s->longest[i].ticks; i++) {
-        js_open(NULL, '[');
-        js_number(NULL, st_since_start_ns(s->longest[i].t0));
-        js_number(NULL, st_ticks_to_ns(s->longest[i].ticks));
-        js_close(']');
-    }
-    js_close(']');
-    js_open("longest_calls", '[');
-    for (int i = 0; i < ST_LONGEST && s->longest[i].ticks; i++)
-        js_number(NULL, st_ticks_to_ns(s->longest[i].calls));
-    js_close(']');
-}
-
-void st_record_stats(uint32_t loop, const struct st_slot *s, struct st_written *written)
-{
-    js_begin("stats");
-    js_number("loop", loop);
-    js_number("at_ns", st_since_start_ns(st_ticks_now()));
-    js_number("iterations", s->iterations);
-    js_number("max_iteration_ns", st_ticks_to_ns(s->iter_max));
-    js_number("busy_ns", st_ticks_to_ns(s->busy));
-    js_number("wait_ns", st_ticks_to_ns(s->waited));
-    js_number("calls_ns", st_ticks_to_ns(s->in_calls));
-    add_histogram("iteration_hist", s->iter_hist, written->iter_hist);
-    add_histogram("wait_hist", s->wait_hist, written->wait_hist);
-    add_histogram("calls_hist", s->calls_hist, written->calls_hist);
-    add_longest(s, written);
-    js_end();
 }
 
 /* ---- stacks ---- */
@@ -429,20 +342,6 @@ void st_record_dropped(uint64_t count)
 {
     js_begin("dropped");
     js_number("stalls", count);
-    js_end();
-}
-
-void st_record_frozen(const struct st_freeze *freeze, uint64_t count, uint64_t ns)
-{
-    js_begin("frozen");
-    if (freeze) {
-        js_number("at_ns", st_since_start_ns(freeze->from));
-        js_number("began_by_ns", st_since_start_ns(freeze->began_by));
-        js_number("ended_by_ns", st_since_start_ns(freeze->to));
-    } else {
-        js_number("count", count);
-    }
-    js_number("elapsed_ns", ns);
     js_end();
 }
 
