@@ -2,11 +2,13 @@
 #include "host.h"
 
 #include <linux/futex.h>
+#include <signal.h>
 #include <sys/syscall.h>
 
 _Atomic bool st_agent_wanted;
 /* Not a mutex: a child could not free it. */
 static _Atomic int agent_lock;
+static sigset_t mask_before; /* of the thread that holds it */
 
 static void nap(long ns)
 {
@@ -14,10 +16,20 @@ static void nap(long ns)
     ST_RAW(SYS_nanosleep, &t, NULL, 0, 0);
 }
 
+/* Whoever holds the lock takes no signals: a handler that made a wrapped call would wait for the
+ * lock that its own thread holds. */
 bool st_agent_try_lock(void)
 {
+    sigset_t all, before;
     int free = 0;
-    return atomic_compare_exchange_strong(&agent_lock, &free, 1);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (!atomic_compare_exchange_strong(&agent_lock, &free, 1)) {
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        return false;
+    }
+    mask_before = before;
+    return true;
 }
 
 void st_agent_lock(void)
@@ -28,7 +40,9 @@ void st_agent_lock(void)
 
 void st_agent_unlock(void)
 {
+    sigset_t before = mask_before;
     atomic_store(&agent_lock, 0);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* False in a child that shares this memory (vfork), or that was made past our hooks. */

@@ -13,6 +13,10 @@ static void drop_kept(void)
     st_shared.kept_fd = -1;
 }
 
+/* Between its handlers a fork has the agent's lock. A filter that another thread installs meanwhile
+ * does not change that it must be given back. */
+static _Thread_local bool has_lock __attribute__((tls_model("initial-exec")));
+
 /* The agent is joined, not just paused: a program with one thread stays one across fork, and the
  * child inherits no lock that the agent held. */
 static void before_fork(void)
@@ -21,6 +25,7 @@ static void before_fork(void)
     if (st_is_filtered())
         return; /* the child inherits the filter, and starts no agent */
     st_agent_lock();
+    has_lock = true;
     if (st_agent_state() == ST_AGENT_RUNNING) {
         st_agent_stop_locked(ST_STOP_FORK);
         atomic_store(&st_agent_wanted, true);
@@ -28,12 +33,18 @@ static void before_fork(void)
     errno = error;
 }
 
+static void unlock(void)
+{
+    if (has_lock)
+        st_agent_unlock();
+    has_lock = false;
+}
+
 static void after_fork_in_parent(void)
 {
-    if (st_is_filtered())
-        return;
-    st_agent_unlock();
-    st_want_agent();
+    unlock();
+    if (!st_is_filtered())
+        st_want_agent();
 }
 
 static void after_fork_in_child(void)
@@ -43,6 +54,7 @@ static void after_fork_in_child(void)
         st_self = NULL;
         st_poll_watch = 0;
         atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
+        unlock();
         return;
     }
     st_own_pid = (pid_t)ST_RAW(SYS_getpid, 0, 0, 0, 0);
@@ -55,7 +67,7 @@ static void after_fork_in_child(void)
         st_loops_child();
         st_capture_child();
     }
-    st_agent_unlock();
+    unlock();
     errno = error;
 }
 

@@ -30,7 +30,7 @@ static inline uint32_t st_agent_state(void)
     return atomic_load_explicit(&st_shared.agent_state, memory_order_acquire);
 }
 
-/* Held to start and stop the agent, and through a fork. */
+/* Held to start and stop the agent, and through a fork; with all signals blocked. */
 void st_agent_lock(void);
 bool st_agent_try_lock(void);
 void st_agent_unlock(void);

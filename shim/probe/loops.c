@@ -194,7 +194,10 @@ struct st_slot *ST_COLD st_tag(enum st_home home, int fd, uintptr_t site)
 {
     int error = errno;
     struct st_slot *s = NULL;
-    if (!st_is_agent && st_agent_start() == 0 && (s = prepare_slot(home, fd, site)) != NULL) {
+    bool started = !st_is_agent && st_agent_start() == 0;
+    if (st_self) { /* the signals that waited for the lock came: a handler's wait has tagged it */
+        s = st_self;
+    } else if (started && (s = prepare_slot(home, fd, site)) != NULL) {
         set_live(s);
         st_self = s;
     }
@@ -222,6 +225,10 @@ bool ST_COLD st_promote(struct st_slot *s)
 {
     int error = errno;
     bool started = st_agent_start() == 0;
+    if (st_self != s || !s->candidate) { /* a signal handler's call came first */
+        errno = error;
+        return st_self == s;
+    }
     s->candidate = false;
     atomic_store(&s->seq, atomic_load(&s->seq) & ~ST_SEQ_SERVICE);
     if (started) {

@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/signalfd.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <ucontext.h>
 
 /* All the program's threads block it: it stays pending, and sigwait or a signalfd gets it. A thread
@@ -140,10 +142,78 @@ static void storm(void)
         MUST(pthread_join(threads[i], NULL) == 0);
 }
 
+/* A handler that makes wrapped calls, and even runs a loop, while the thread becomes a loop thread:
+ * libuv's handler reads and writes a pipe, and SIGCHLD comes when it likes. */
+static int other_loop;
+
+static void on_tick(int number)
+{
+    struct epoll_event e;
+    int error = errno;
+    (void)number;
+    epoll_wait(other_loop, &e, 1, 0);
+    usleep(1);
+    handled++;
+    errno = error;
+}
+
+static void at_the_start(void)
+{
+    const struct itimerval often = {{0, 300}, {0, 300}}, never = {{0, 0}, {0, 0}};
+    struct sigaction action = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
+    other_loop = epoll_create1(EPOLL_CLOEXEC);
+    MUST(other_loop >= 0 && sigaction(SIGALRM, &action, NULL) == 0);
+    for (int i = 0; i < 20; i++) {
+        int status;
+        pid_t child = fork();
+        if (child == 0) {
+            setitimer(ITIMER_REAL, &often, NULL);
+            int loop = hostile_loop();
+            while (handled < 10)
+                hostile_turn(loop);
+            setitimer(ITIMER_REAL, &never, NULL);
+            exit(0);
+        }
+        MUST(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+    }
+}
+
+/* Forks that are interrupted by forks: the program has one thread, so the handler may. */
+static void on_tick_fork(int number)
+{
+    int error = errno, status;
+    (void)number;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    MUST(child > 0 && waitpid(child, &status, 0) == child);
+    handled++;
+    errno = error;
+}
+
+static void forks_in_forks(void)
+{
+    struct sigaction action = {.sa_handler = on_tick_fork, .sa_flags = SA_RESTART};
+    int loop = hostile_loop(), status;
+    MUST(sigaction(SIGALRM, &action, NULL) == 0);
+    for (int i = 0; i < 300; i++) {
+        /* one signal each: a fork that a signal interrupts begins anew */
+        const struct itimerval once = {{0, 0}, {0, 20 + i % 100 * 10}};
+        const int before = handled;
+        hostile_turn(loop);
+        setitimer(ITIMER_REAL, &once, NULL);
+        pid_t child = fork();
+        if (child == 0)
+            _exit(0);
+        MUST(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+        while (handled == before)
+            hostile_turn(loop);
+    }
+}
+
 static const struct hostile_case cases[] = {
-    {"for_the_process", for_the_process},
-    {"segv_handler", segv_handler},
-    {"dispositions", dispositions},
-    {"storm", storm},
+    {"for_the_process", for_the_process}, {"segv_handler", segv_handler},
+    {"dispositions", dispositions},       {"storm", storm},
+    {"at_the_start", at_the_start},       {"forks_in_forks", forks_in_forks},
 };
 HOSTILE_MAIN(cases)
