@@ -21,11 +21,6 @@ void st_loops_reset(void)
     loops = 0;
 }
 
-uint32_t st_loop_of(uint32_t index, uint32_t generation)
-{
-    return known[index].generation == generation ? known[index].loop : 0;
-}
-
 static void write_stats(struct known *k, const struct st_slot *s)
 {
     if (s->iterations == k->iterations)
@@ -63,6 +58,14 @@ static void watch_loop(uint32_t index, bool stats)
         write_stats(k, s);
 }
 
+/* One that came since this round's look at the loops is written now: what refers to it follows. */
+uint32_t st_loop_of(uint32_t index, uint32_t generation)
+{
+    if (known[index].generation != generation && st_shared->slots[index].generation == generation)
+        watch_loop(index, false);
+    return known[index].generation == generation ? known[index].loop : 0;
+}
+
 /* Writes what changed since the last look, figures too where `stats`. */
 void st_watch_loops(bool stats)
 {
@@ -85,6 +88,7 @@ void st_free_ended(void)
         if (atomic_load_explicit(&s->state, memory_order_acquire) != ST_SLOT_ENDED)
             continue;
         /* what has ended since this round's look at it: while that was written, maybe */
+        watch_loop(i, false);
         st_take_call_ends(i);
         st_take_iteration_ends(i);
         write_stats(&known[i], s);

@@ -67,6 +67,12 @@ def test_a_filter_for_all_threads_is_said(tmp_path):
     assert traces.records("end")[-1]["reason"] == "stopped"
 
 
+def test_loops_that_are_over_at_once_are_in_the_trace(tmp_path):
+    traces = hostile("threads", "one_after_another", "default", tmp_path)
+    loops = [r["loop"] for kind in ("loop", "stats", "loop_end") for r in traces.records(kind)]
+    assert len(loops) > 200 and min(loops) == 1  # 0: of a loop that was not written
+
+
 def test_asking_about_filters_is_no_filter(tmp_path):
     traces = hostile("seccomp", "asks_only", "default", tmp_path)
     assert "15 ms" in stalls_of(traces)

@@ -312,10 +312,25 @@ static void realtime(void)
     }
 }
 
+/* Loops that are over before anybody has looked at them: each the only one of its process. */
+static void one_after_another(void)
+{
+    int status;
+    for (int i = 0; i < 200; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            close(hostile_loop());
+            exit(0);
+        }
+        MUST(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+    }
+}
+
 static const struct hostile_case cases[] = {
     {"storm", storm},
     {"many_loops", many_loops},
     {"two_loops", two_loops},
+    {"one_after_another", one_after_another},
     {"destructors", destructors},
     {"keys", keys},
     {"ids", ids},
