@@ -96,6 +96,17 @@ static void describe_via(struct strbuf *out, const struct stack_view *view)
     sb_add(out, " → ");
 }
 
+void describe_wait(struct strbuf *out, const char *detail)
+{
+    static const char holder[] = "held by ";
+    if (strcmp(detail, "no timeout") == 0) {
+        sb_add(out, "without a timeout");
+        return;
+    }
+    sb_add(out, strncmp(detail, holder, sizeof(holder) - 1) == 0 ? "for a lock " : "for ");
+    sb_add_clean(out, detail);
+}
+
 void describe_cause(struct strbuf *out, const char *call, const char *detail,
                     const struct stack_view *view)
 {
@@ -113,6 +124,10 @@ void describe_iteration(struct strbuf *out, const struct profile *profile)
     uint64_t count, total_ns;
     switch (profile_cause(profile)) {
     case CAUSE_CALLS:
+        if (waits_mostly_for_gil(profile)) {
+            sb_add(out, "waiting for Python's GIL");
+            return;
+        }
         profile_small_calls(profile, &count, &total_ns);
         describe_count(out, count, "small blocking call");
         return;

@@ -18,6 +18,8 @@ void describe_finding(struct strbuf *out, const struct finding *finding);
 /* `time.sleep → clock_nanosleep (300 ms)`. */
 void describe_cause(struct strbuf *out, const char *call, const char *detail,
                     const struct stack_view *view);
+/* What a call waited for: `for 300 ms`, `for a lock held by thread 7`, `without a timeout`. */
+void describe_wait(struct strbuf *out, const char *detail);
 /* `120 small blocking calls`, `a long iteration`: what kept the loop. */
 void describe_iteration(struct strbuf *out, const struct profile *profile);
 /* A function's name; a long one without the arguments of templates: `boost::f<…>::g`. */

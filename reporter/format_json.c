@@ -163,6 +163,18 @@ static void write_spots(struct json_writer *w, const struct profile *profile)
     json_end_array(w);
 }
 
+static void write_waits(struct json_writer *w, const struct waits *waits)
+{
+    json_begin_array(w, "waited_for");
+    for (size_t i = 0; i < waits->count; i++) {
+        json_begin_object(w, NULL);
+        json_string(w, "detail", waits->kept[i].detail);
+        json_uint(w, "count", waits->kept[i].count);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
 /* What only iterations have. */
 static void write_profile(struct json_writer *w, const struct profile *profile)
 {
@@ -172,6 +184,7 @@ static void write_profile(struct json_writer *w, const struct profile *profile)
         json_null(w, "time");
     write_samples(w, profile);
     write_calls(w, profile);
+    write_waits(w, &profile->waits);
     write_spots(w, profile);
 }
 

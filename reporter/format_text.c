@@ -68,12 +68,8 @@ static void add_figures(const struct text *t, const struct finding *finding)
     if (finding->kind == STALL_CALL) {
         text_note(t);
         if (finding->detail != NULL) {
-            bool endless = strcmp(finding->detail, "no timeout") == 0;
-            bool held = strncmp(finding->detail, "held by ", 8) == 0;
-            sb_add(out, endless ? "waited without a timeout"
-                        : held  ? "waited for a lock "
-                                : "waited for ");
-            sb_add_clean(out, endless ? "" : finding->detail);
+            sb_add(out, "waited ");
+            describe_wait(out, finding->detail);
             sb_add(out, ", ");
         }
         sb_add(out, "class ");

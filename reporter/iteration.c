@@ -51,6 +51,20 @@ static void add_spot(struct profile *profile, const struct blind_spot *spot)
     profile->spots[profile->spot_count++] = *spot;
 }
 
+static void add_wait(struct waits *waits, const char *detail, uint64_t count)
+{
+    for (size_t i = 0; i < waits->count; i++) {
+        if (strcmp(waits->kept[i].detail, detail) == 0) {
+            waits->kept[i].count += count;
+            return;
+        }
+    }
+    if (waits->count < WAITS_KEPT)
+        waits->kept[waits->count++] = (struct wait){detail, count};
+    else
+        waits->others += count;
+}
+
 void profile_sample(struct profile *profile, const struct sample *sample,
                     const struct stack_view *view)
 {
@@ -61,6 +75,8 @@ void profile_sample(struct profile *profile, const struct sample *sample,
         struct blind_spot spot = {sample->syscall_name, sample->wait_channel, sample->count};
         add_spot(profile, &spot);
     }
+    if (sample->detail != NULL)
+        add_wait(&profile->waits, sample->detail, sample->count);
 }
 
 static void add_call(struct profile *profile, const struct call_sum *sum)
@@ -110,6 +126,9 @@ void profile_merge(struct profile *into, const struct profile *from)
     }
     for (size_t i = 0; i < from->spot_count; i++)
         add_spot(into, &from->spots[i]);
+    for (size_t i = 0; i < from->waits.count; i++)
+        add_wait(&into->waits, from->waits.kept[i].detail, from->waits.kept[i].count);
+    into->waits.others += from->waits.others;
     if (!from->timed)
         return;
     add_time(&into->time, &from->time);
@@ -158,6 +177,14 @@ void profile_sort(struct profile *profile)
             struct call_sum lighter = profile->calls[j - 1];
             profile->calls[j - 1] = profile->calls[j];
             profile->calls[j] = lighter;
+        }
+    }
+    struct wait *waits = profile->waits.kept;
+    for (size_t i = 1; i < profile->waits.count; i++) {
+        for (size_t j = i; j > 0 && waits[j].count > waits[j - 1].count; j--) {
+            struct wait lighter = waits[j - 1];
+            waits[j - 1] = waits[j];
+            waits[j] = lighter;
         }
     }
 }
@@ -220,32 +247,38 @@ bool call_sum_is_found(const struct call_sum *sum)
 }
 
 /* Those below their threshold: a call over it has a finding of its own, and the others may be
- * short all the same. */
-static struct call_sum small_calls(const struct call_sum *sum)
+ * short all the same. Where it is known how long those were in all, not all of the others need be.
+ */
+static struct call_sum small_calls(const struct profile *profile, const struct call_sum *sum)
 {
+    bool known = profile->worst.time.found_ns > 0;
     struct call_sum small = *sum;
     if (!call_sum_is_found(sum))
         return small;
     small.count -= small.count > 0;
     small.total_ns -= sum->max_ns < sum->total_ns ? sum->max_ns : sum->total_ns;
-    if (sum->max_ns == 0 || small.count == 0 || small.total_ns / small.count >= sum->threshold_ns)
+    if (sum->max_ns == 0 || small.count == 0 ||
+        (!known && small.total_ns / small.count >= sum->threshold_ns))
         small.count = small.total_ns = 0;
     return small;
 }
 
 void profile_small_calls(const struct profile *profile, uint64_t *count, uint64_t *total_ns)
 {
+    const struct time_split *time = &profile->worst.time;
     *count = 0;
-    *total_ns = profile->worst.time.calls_ns;
+    *total_ns = time->calls_ns;
     for (size_t i = 0; i < profile->worst.call_count; i++) {
         const struct call_sum *sum = &profile->worst.calls[i];
-        struct call_sum small = small_calls(sum);
+        struct call_sum small = small_calls(profile, sum);
         uint64_t found_ns = sum->total_ns - small.total_ns;
         *count += small.count;
         *total_ns -= found_ns < *total_ns ? found_ns : *total_ns;
     }
-    if (*count == 0)
-        *total_ns = 0;
+    if (time->found_ns > 0)
+        *total_ns = time->calls_ns > time->found_ns ? time->calls_ns - time->found_ns : 0;
+    if (*count == 0 || *total_ns == 0)
+        *count = *total_ns = 0;
 }
 
 enum cause profile_cause(const struct profile *profile)
@@ -310,6 +343,18 @@ static void describe_asleep(struct strbuf *out, const struct profile *profile)
     sb_add(out, " that no wrapper saw");
 }
 
+bool waits_mostly_for_gil(const struct profile *profile)
+{
+    static const char gil[] = "the GIL"; /* as the agent calls it */
+    const struct waits *waits = &profile->waits;
+    uint64_t count = 0;
+    for (size_t i = 0; i < waits->count; i++) {
+        if (strncmp(waits->kept[i].detail, gil, sizeof(gil) - 1) == 0)
+            count += waits->kept[i].count;
+    }
+    return count > profile->samples / 2;
+}
+
 static void describe_small_calls(struct strbuf *out, const struct profile *profile)
 {
     uint64_t count, total_ns;
@@ -317,7 +362,7 @@ static void describe_small_calls(struct strbuf *out, const struct profile *profi
     struct call_sum top = {0};
     size_t kinds = 0;
     for (size_t i = 0; i < profile->worst.call_count; i++) {
-        struct call_sum small = small_calls(&profile->worst.calls[i]);
+        struct call_sum small = small_calls(profile, &profile->worst.calls[i]);
         if (small.count == 0)
             continue;
         kinds++;
@@ -325,7 +370,9 @@ static void describe_small_calls(struct strbuf *out, const struct profile *profi
             top = small;
     }
     describe_count(out, count, "call");
-    if (top.call != NULL) {
+    if (waits_mostly_for_gil(profile)) {
+        sb_add(out, ", most of the time waiting for Python's GIL,");
+    } else if (top.call != NULL) {
         sb_add(out, kinds > 1 ? ", most of the time in " : " of ");
         sb_add_clean(out, top.call);
         sb_add(out, kinds > 1 ? "," : "");

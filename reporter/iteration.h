@@ -24,12 +24,25 @@ struct blind_spot {
     uint64_t count;           /* samples */
 };
 
+enum { WAITS_KEPT = 16 };
+
+/* What calls waited for that samples fell into. */
+struct waits {
+    struct wait {
+        const char *detail;
+        uint64_t count; /* samples */
+    } kept[WAITS_KEPT];
+    size_t count;
+    uint64_t others; /* samples of those beyond the kept */
+};
+
 /* Zero-initialised is empty. */
 struct profile {
     struct sample_group *groups;
     size_t group_count, group_cap;
     uint64_t samples;
     struct tasks tasks; /* counted by sample */
+    struct waits waits;
     struct blind_spot *spots;
     size_t spot_count, spot_cap;
     bool timed; /* the fields below are known */
@@ -44,8 +57,8 @@ void profile_sample(struct profile *profile, const struct sample *sample,
                     const struct stack_view *view);
 void profile_time(struct profile *profile, const struct breakdown *breakdown, uint64_t elapsed_ns);
 void profile_merge(struct profile *into, const struct profile *from);
-/* Groups and calls by weight, heaviest first; equal ones stay as they were. Groups whose stacks
- * broke off before they came to anybody's code are last. */
+/* Groups, calls and waits by weight, heaviest first; equal ones stay as they were. Groups whose
+ * stacks broke off before they came to anybody's code are last. */
 void profile_sort(struct profile *profile);
 /* The heaviest; NULL where there are no samples. */
 const struct sample_group *profile_dominant(const struct profile *profile);
@@ -62,6 +75,8 @@ bool call_sum_is_found(const struct call_sum *sum);
 void profile_small_calls(const struct profile *profile, uint64_t *count, uint64_t *total_ns);
 /* `on CPU 97 %`; nothing where the time is not known. */
 void describe_cause_of_time(struct strbuf *out, const struct profile *profile);
+/* Were more than half of the samples waits for Python's global interpreter lock? */
+bool waits_mostly_for_gil(const struct profile *profile);
 /* `futex`, `io_uring_enter`, `a page fault or other kernel work (folio_wait_bit)`. */
 void describe_spot(struct strbuf *out, const struct blind_spot *spot);
 /* Rounded to whole percent; 0 where `whole` is 0. */

@@ -106,6 +106,18 @@ static void add_calls(const struct text *t, const struct profile *profile)
     }
 }
 
+static void add_waits(const struct text *t, const struct profile *profile)
+{
+    const struct waits *waits = &profile->waits;
+    for (size_t i = 0; i < waits->count && i < SHOWN; i++) {
+        text_note(t);
+        sb_add(t->out, "waited ");
+        describe_wait(t->out, waits->kept[i].detail);
+        sb_addf(t->out, ", in %" PRIu64 " of %" PRIu64 " samples\n", waits->kept[i].count,
+                profile->samples);
+    }
+}
+
 static void add_spots(const struct text *t, const struct profile *profile)
 {
     for (size_t i = 0; i < profile->spot_count && i < SHOWN; i++) {
@@ -190,6 +202,7 @@ void text_iteration(const struct text *t, const struct profile *profile)
     if (profile->timed)
         add_time(t, &profile->time);
     add_calls(t, profile);
+    add_waits(t, profile);
     add_spots(t, profile);
     add_samples(t, profile);
 }

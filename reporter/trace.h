@@ -106,6 +106,7 @@ struct sample {
     bool asleep;                  /* in something that no wrapper saw: */
     const char *syscall_name;     /* or NULL */
     const char *wait_channel;     /* or NULL */
+    const char *detail;           /* what the call that it was in waited for, or NULL */
     const char *task, *coroutine; /* or NULL */
 };
 

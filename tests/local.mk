@@ -74,6 +74,7 @@ EXTRA_DIST += \
 	tests/programs/asyncio_stdin.py \
 	tests/programs/company.py \
 	tests/programs/early.c \
+	tests/programs/holders.py \
 	tests/programs/node_loop.js \
 	tests/programs/soak_server.py \
 	tests/programs/symbols.cc \

@@ -65,8 +65,20 @@ void st_what_text(const struct st_what *w, const struct st_call *c, char *out, s
 /* The thread that holds what the call waits for, and its pthread_t (0: not known); 0: no thread is
  * known. */
 pid_t st_holder_of(const struct st_what *w, const struct st_call *c, uint64_t *thread);
-/* Adds to the text where that thread's Python code is now, if it can be told (holder.c). */
-void st_add_holder(const struct st_what *w, const struct st_call *c, char *detail, size_t size);
+/* The tid behind a pthread_t; 0 where it cannot be told. */
+pid_t st_tid_of_pthread(uint64_t thread);
+/* Adds `what`, the thread's number and its name. */
+struct st_text;
+void st_add_thread(struct st_text *t, const char *what, pid_t tid);
+
+/* ---- holders (holder.c) ---- */
+
+/* Is what the call waits at Python's global interpreter lock? */
+bool st_is_gil(const struct st_call *call, uint64_t cond);
+/* Of a call that the slot's thread is still in: adds to its text who holds what it waits for, and
+ * where that thread's Python code is now, as far as it can be told. */
+void st_add_holder(const struct st_slot *s, const struct st_what *what, const struct st_call *call,
+                   char *detail, size_t size);
 /* Name of a thread of this process; empty where it is gone. */
 void st_thread_name(pid_t tid, char *out, size_t size);
 
@@ -110,9 +122,10 @@ uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stac
 uint32_t st_record_stall(const struct st_stall *stall);
 uint64_t st_record_stall_still(uint32_t stall, uint64_t ns);
 void st_record_stall_end(uint32_t stall, uint64_t ns);
-/* A sample of an iteration: its stack (0: none), what the thread slept in (NULL: it ran). */
+/* A sample of an iteration: its stack (0: none), what the thread slept in (NULL: it ran), what the
+ * call that it was in waited for (NULL: it was in none). */
 void st_record_sample(uint32_t stall, uint32_t stack, const struct st_sleep *asleep,
-                      const struct st_py_task *task);
+                      const char *detail, const struct st_py_task *task);
 void st_record_iteration_end(uint32_t stall, const struct st_time *time,
                              const struct st_iteration *it);
 void st_record_more(const struct st_stall *like, uint64_t count, uint64_t total_ns,
@@ -156,6 +169,8 @@ struct st_progress {
     struct st_py_task task;
     const uint8_t *stack; /* valid until the next is copied */
 };
+/* Is the slot's thread still in the call `seq`, so that what was read of it before is true? */
+bool st_unmoved(const struct st_slot *s, uint32_t seq);
 /* Copies registers, stack and Python frames of the call `p->seq` that the slot is in; false: it has
  * ended meanwhile. */
 bool st_copy_progress(const struct st_slot *s, struct st_progress *p);

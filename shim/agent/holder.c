@@ -1,13 +1,35 @@
-/* Where the Python thread stands that holds what a loop waits for. It may run meanwhile: what is
- * said of it is read twice, and left out where the two differ. */
+/* Who holds what a loop waits for, and where that thread's Python code is. It may run meanwhile:
+ * its place is read twice, and left out where the two differ. */
 #include "agent.h"
 
 #include <string.h>
 
+#include "memory.h"
 #include "python.h"
 #include "text.h"
 
 enum { FRAMES = 24 };
+
+/* What comes before the condition variable in CPython's struct _gil_runtime_state, since 3.2. */
+struct gil {
+    uint64_t last_holder;
+    int32_t locked;
+    uint64_t switches;
+};
+
+/* Is it the one that threads wait at for Python's global interpreter lock? Then what comes before
+ * it says which thread state had that last. */
+static bool read_gil(uint64_t cond, struct gil *gil)
+{
+    return st_shared->py.version && st_mem_read(cond - sizeof(*gil), gil, sizeof(*gil)) == 0 &&
+           (unsigned)gil->locked <= 1 && st_py_is_tstate(&st_shared->py, gil->last_holder);
+}
+
+bool st_is_gil(const struct st_call *call, uint64_t cond)
+{
+    struct gil gil;
+    return call->rule == ST_RULE_COND && read_gil(cond, &gil);
+}
 
 static bool is_library(const char *file)
 {
@@ -32,29 +54,53 @@ static bool find_place(uint64_t tstate, struct st_py_raw *at, struct st_py_name 
     return n > 0 && st_py_resolve(py, &raw[0], name) == 0 && (*at = raw[0], true);
 }
 
-void st_add_holder(const struct st_what *what, const struct st_call *call, char *detail,
-                   size_t size)
+static void add_place(struct st_text *t, uint64_t tstate)
 {
     static struct st_py_name names[2];
     struct st_py_raw at[2];
-    uint64_t thread;
-    pid_t tid = st_holder_of(what, call, &thread);
-    uint64_t tstate = tid ? st_py_tstate_of(&st_shared->py, thread, tid) : 0;
-    if (!tstate)
-        return;
     for (int i = 0; i < 2; i++)
         if (!find_place(tstate, &at[i], &names[i]))
             return;
     if (at[0].frame != at[1].frame || at[0].code != at[1].code ||
         strcmp(names[0].function, names[1].function) != 0)
         return;
-    struct st_text t = {detail, size, strlen(detail)};
-    st_text_add(&t, " at ");
-    st_text_add(&t, names[1].file);
+    st_text_add(t, " at ");
+    st_text_add(t, names[1].file);
     if (names[1].line > 0) {
-        st_text_char(&t, ':');
-        st_text_number(&t, (uint64_t)names[1].line, 10, 1);
+        st_text_char(t, ':');
+        st_text_number(t, (uint64_t)names[1].line, 10, 1);
     }
-    st_text_add(&t, " in ");
-    st_text_add(&t, names[1].function);
+    st_text_add(t, " in ");
+    st_text_add(t, names[1].function);
+}
+
+static void add_gil_holder(struct st_text *t, const struct st_slot *s, uint64_t cond)
+{
+    struct gil gil;
+    uint64_t pthread;
+    if (!read_gil(cond, &gil) || !gil.locked ||
+        st_mem_read(gil.last_holder + st_shared->py.tstate_thread_id, &pthread, 8) < 0 ||
+        pthread == s->pthread)
+        return;
+    pid_t tid = st_tid_of_pthread(pthread);
+    if (!tid)
+        return;
+    st_add_thread(t, ", held by thread ", tid);
+    add_place(t, gil.last_holder);
+}
+
+void st_add_holder(const struct st_slot *s, const struct st_what *what, const struct st_call *call,
+                   char *detail, size_t size)
+{
+    struct st_text t = {detail, size, strlen(detail)};
+    uint64_t thread, cond;
+    if (call->rule == ST_RULE_COND && what->kind == ST_WHAT_WORDS) {
+        memcpy(&cond, what->bytes, sizeof(cond));
+        add_gil_holder(&t, s, cond);
+        return;
+    }
+    pid_t tid = st_holder_of(what, call, &thread);
+    uint64_t tstate = tid ? st_py_tstate_of(&st_shared->py, thread, tid) : 0;
+    if (tstate)
+        add_place(&t, tstate);
 }

@@ -133,7 +133,7 @@ void st_take_sample(const struct st_capture *c)
     st_unwind(c->regs, c->regs[ST_RSP], c->stack, c->stack_len, &unwound);
     uint32_t stack = st_record_stack(NULL, &unwound, c->py, c->py_len > 0 ? c->py_len : 0);
     report(w, c->slot, stack, st_unfrozen_ns(c->t0, c->t0 + c->ticks), &task);
-    st_record_sample(w->stall, stack, NULL, &task);
+    st_record_sample(w->stall, stack, NULL, NULL, &task);
     w->samples++;
 }
 
@@ -170,7 +170,7 @@ static bool sample_asleep(struct st_slot *s, struct watched *w, uint32_t index)
         stack = st_record_stack(NULL, &unwound, py, py_len > 0 ? py_len : 0);
     }
     report(w, index, stack, age_ns(w, st_ticks_now()), &task);
-    st_record_sample(w->stall, stack, &sleep, &task);
+    st_record_sample(w->stall, stack, &sleep, NULL, &task);
     w->samples++;
     return true;
 }
@@ -179,14 +179,25 @@ static bool sample_asleep(struct st_slot *s, struct watched *w, uint32_t index)
 static bool sample_call(struct st_slot *s, struct watched *w, uint32_t index, uint32_t seq)
 {
     static struct st_progress p;
+    static struct st_what what;
+    char detail[512];
     p.seq = seq;
     p.call = s->call;
-    if (p.call >= st_shared->call_count || !st_copy_progress(s, &p))
+    memcpy(p.args, s->args, sizeof(p.args));
+    uint64_t t0 = *(volatile uint64_t *)&s->t0;
+    if (p.call >= st_shared->call_count || !st_unmoved(s, seq))
+        return false;
+    /* all of it before the look that says that the call still lasted */
+    const struct st_call *call = &st_shared->calls[p.call];
+    st_what_remote(&what, call, p.args, st_ticks_to_ns(st_ticks_now() - t0));
+    st_what_text(&what, call, detail, sizeof(detail));
+    st_add_holder(s, &what, call, detail, sizeof(detail));
+    if (!st_copy_progress(s, &p))
         return false;
     st_unwind(p.regs, p.regs[ST_RSP], p.stack, p.len, &unwound);
-    uint32_t stack = st_record_stack(&st_shared->calls[p.call], &unwound, p.py, p.py_len);
+    uint32_t stack = st_record_stack(call, &unwound, p.py, p.py_len);
     report(w, index, stack, age_ns(w, st_ticks_now()), &p.task);
-    st_record_sample(w->stall, stack, NULL, &p.task);
+    st_record_sample(w->stall, stack, NULL, detail, &p.task);
     w->samples++;
     return true;
 }

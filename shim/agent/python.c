@@ -262,6 +262,24 @@ static int rank(const struct st_py_layout *layout, uint64_t tstate, const unsign
     return points;
 }
 
+bool st_py_is_tstate(const struct st_py_layout *layout, uint64_t tstate)
+{
+    uint64_t interp = 0, own;
+
+    if (layout->version == 0 || !st_py_plausible(tstate) ||
+        st_mem_read(tstate + layout->tstate_interp, &own, sizeof(own)) != 0) {
+        return false;
+    }
+    interp = pointer_at(layout->runtime + layout->runtime_interpreters);
+    for (int i = 0; i < INTERPRETERS_MAX && interp != 0; i++) {
+        if (interp == own) {
+            return true;
+        }
+        interp = pointer_at(interp + layout->interp_next);
+    }
+    return false;
+}
+
 uint64_t st_py_tstate_of(const struct st_py_layout *layout, uint64_t pthread, pid_t tid)
 {
     uint64_t best = 0;

@@ -34,6 +34,9 @@ int st_py_detect(struct st_py_layout *layout);
  * interpreter that runs a frame. 0: it has none. */
 uint64_t st_py_tstate_of(const struct st_py_layout *layout, uint64_t pthread, pid_t tid);
 
+/* Does it look like a thread state of one of this process's interpreters? */
+bool st_py_is_tstate(const struct st_py_layout *layout, uint64_t tstate);
+
 /* st_py_walk with reads that cannot fault. */
 int st_py_walk_other(const struct st_py_layout *layout, uint64_t tstate, struct st_py_raw *out,
                      int max);

@@ -266,12 +266,14 @@ uint64_t st_record_stall_still(uint32_t stall, uint64_t ns)
 }
 
 void st_record_sample(uint32_t stall, uint32_t stack, const struct st_sleep *asleep,
-                      const struct st_py_task *task)
+                      const char *detail, const struct st_py_task *task)
 {
     js_begin("sample");
     js_number("stall", stall);
     if (stack)
         js_number("stack", stack);
+    if (detail && detail[0])
+        js_string("detail", detail);
     add_task(task);
     if (asleep) {
         js_open("asleep", '{');

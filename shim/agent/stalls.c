@@ -194,7 +194,7 @@ void st_take_captures(void)
 
 /* ---- calls in progress ---- */
 
-static bool unmoved(const struct st_slot *s, uint32_t seq)
+bool st_unmoved(const struct st_slot *s, uint32_t seq)
 {
     atomic_thread_fence(memory_order_acquire); /* the reads before it are done before the next */
     return atomic_load_explicit(&s->seq, memory_order_relaxed) == seq;
@@ -220,14 +220,14 @@ bool st_copy_progress(const struct st_slot *s, struct st_progress *p)
 {
     memcpy(p->regs, s->regs, sizeof(p->regs));
     memcpy(p->args, s->args, sizeof(p->args));
-    if (!unmoved(s, p->seq))
+    if (!st_unmoved(s, p->seq))
         return false;
     uint64_t sp = p->regs[ST_RSP], hi = s->stack_hi;
     uint64_t want = hi > sp && hi - sp < COPY_MAX ? hi - sp : COPY_MAX;
     p->stack = stack_copy;
     p->len = (uint32_t)st_mem_read_some(sp, stack_copy, want);
     copy_python(s, p);
-    return unmoved(s, p->seq);
+    return st_unmoved(s, p->seq);
 }
 
 /* The threshold of the call's class; for a descriptor, of the class that it turns out to be. */
@@ -261,7 +261,7 @@ static void report_hang(struct st_slot *s, uint32_t index, struct st_progress *p
     const struct st_call *call = &st_shared->calls[p->call];
     st_unwind(p->regs, p->regs[ST_RSP], stack_copy, p->len, &unwound);
     st_what_text(what, call, detail, sizeof(detail));
-    st_add_holder(what, call, detail, sizeof(detail));
+    st_add_holder(s, what, call, detail, sizeof(detail));
     struct st_stall stall = {
         .loop = st_loop_of(index, s->generation),
         .stack = st_record_stack(call, &unwound, p->py, p->py_len),
@@ -282,7 +282,7 @@ static void report_hang(struct st_slot *s, uint32_t index, struct st_progress *p
 static void follow_hang(const struct st_slot *s, uint32_t index, uint32_t seq)
 {
     uint64_t t0 = *(const volatile uint64_t *)&s->t0, now = st_ticks_now();
-    if (!hangs[index].stall || hangs[index].seq != seq || !unmoved(s, seq) || now <= t0)
+    if (!hangs[index].stall || hangs[index].seq != seq || !st_unmoved(s, seq) || now <= t0)
         return;
     uint64_t elapsed = st_unfrozen_ns(t0, now);
     if (!hangs[index].still_ns)
@@ -329,7 +329,7 @@ uint64_t st_look_at_slot(uint32_t index)
     p.call = s->call;
     p.t0 = s->t0;
     memcpy(p.args, s->args, sizeof(p.args));
-    if (!unmoved(s, p.seq) || p.call >= st_shared->call_count)
+    if (!st_unmoved(s, p.seq) || p.call >= st_shared->call_count)
         return UINT64_MAX;
     uint64_t now = st_ticks_now();
     p.elapsed_ns = st_unfrozen_ns(p.t0, now);

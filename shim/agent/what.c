@@ -338,7 +338,7 @@ static void add_address(struct st_text *t, const struct st_what *w)
         st_text_add(t, " (own address)");
 }
 
-static void add_thread(struct st_text *t, const char *what, pid_t tid)
+void st_add_thread(struct st_text *t, const char *what, pid_t tid)
 {
     char name[32];
     st_thread_name(tid, name, sizeof(name));
@@ -351,9 +351,9 @@ static void add_thread(struct st_text *t, const char *what, pid_t tid)
     }
 }
 
-/* The tid behind a pthread_t; 0 where it cannot be told. glibc keeps it at the same place in struct
+/* glibc keeps it at the same place in struct
  * pthread since 2.4; /proc has the last word on whether it is one. */
-static pid_t tid_of_pthread(uint64_t thread)
+pid_t st_tid_of_pthread(uint64_t thread)
 {
     enum { TID_OFFSET = 0x2d0 };
     int32_t tid = 0;
@@ -376,7 +376,7 @@ pid_t st_holder_of(const struct st_what *w, const struct st_call *c, uint64_t *t
     if (c->rule != ST_RULE_SEMAPHORE)
         return 0;
     *thread = words[1] & ~1ull; /* the lowest bit says something else */
-    return tid_of_pthread(*thread);
+    return st_tid_of_pthread(*thread);
 }
 
 enum { BY_PIDFD = 3 }; /* P_PIDFD, which older headers lack */
@@ -420,8 +420,12 @@ static void add_words(struct st_text *t, const struct st_call *c, uint64_t a, ui
         }
         break;
     case ST_RULE_THREAD:
-        if ((tid = tid_of_pthread(a)) != 0)
-            add_thread(t, "thread ", tid);
+        if ((tid = st_tid_of_pthread(a)) != 0)
+            st_add_thread(t, "thread ", tid);
+        break;
+    case ST_RULE_COND:
+        if (st_is_gil(c, a))
+            st_text_add(t, "the GIL");
         break;
     default:
         break;
@@ -455,7 +459,7 @@ void st_what_text(const struct st_what *w, const struct st_call *c, char *out, s
         memcpy(words, w->bytes, sizeof(words));
         holder = st_holder_of(w, c, &thread);
         if (holder)
-            add_thread(&t, "held by thread ", holder);
+            st_add_thread(&t, "held by thread ", holder);
         add_words(&t, c, words[0], words[1]);
         break;
     default:

@@ -1,7 +1,17 @@
-"""Who holds the semaphore that a loop waits for."""
+"""Who holds what a loop waits for: a semaphore, one of Python's locks, Python's GIL."""
+import glob
+import os
 import re
 
+import pytest
+
 import harness
+
+# One of each version: Debian's, and what pyenv has.
+PYTHONS = sorted({os.path.basename(path): path for path in
+                  glob.glob(os.path.expanduser("~/.pyenv/versions/3.*/bin/python3.*[0-9]"))
+                  + glob.glob("/usr/bin/python3.*[0-9]")
+                  if re.search(r"python3\.(8|9|1[0-9])$", path)}.values())
 
 
 def test_holder_of_a_semaphore(run, program):
@@ -13,7 +23,8 @@ def test_holder_of_a_semaphore(run, program):
     for finding in traced.findings:
         if finding["kind"] == "call":
             assert finding["call"] == "sem_timedwait"
-            frame = next(f for f in finding["frames"] if f["file"] and f["function"].startswith("wait_for"))
+            frame = next(f for f in finding["frames"]
+                         if f["file"] and f["function"].startswith("wait_for"))
             details[frame["line"]] = finding["detail"]
     assert details == {
         harness.stall_line("semaphores.c", "lock"): f"held by thread {keeper} (keeper)",
@@ -22,3 +33,38 @@ def test_holder_of_a_semaphore(run, program):
     }
     assert f"waited for a lock held by thread {keeper} (keeper), class lock\n" in \
         harness.command("report", traced.dir).stdout
+
+
+def place(tag, function):
+    return rf"holders\.py:{harness.stall_line('holders.py', tag)} in {function}$"
+
+
+@pytest.mark.parametrize("python", PYTHONS, ids=os.path.basename)
+def test_holder_of_a_lock(run, python):
+    traced = run(python, harness.PROGRAMS / "holders.py", "lock",
+                 options=("--threshold", "100ms"))
+    assert traced.exit == 0, traced
+    finding = traced.find("sem_wait")
+    assert finding["frames"][finding["culprit"]]["line"] == \
+        harness.stall_line("holders.py", "lock")
+    assert re.match(r"held by thread \d+ \([^)]+\) at .*/" + place("keep", "keep"),
+                    finding["detail"]), finding["detail"]
+
+
+@pytest.mark.parametrize("python", PYTHONS, ids=os.path.basename)
+def test_holder_of_the_gil(run, python):
+    """Its waits are of 5 ms: an iteration finding."""
+    traced = run(python, harness.PROGRAMS / "holders.py", "gil",
+                 options=("--threshold", "5s"))
+    assert traced.exit == 0, traced
+    waits = {}
+    for finding in traced.findings:
+        assert finding["kind"] == "iteration"
+        for wait in finding["waited_for"]:
+            waits[wait["detail"]] = waits.get(wait["detail"], 0) + wait["count"]
+    most = max(waits, key=waits.get)
+    assert re.match(r"the GIL, held by thread \d+ \([^)]+\) at .*/" + place("burn", "burn"),
+                    most), traced.describe()
+    text = harness.command("report", traced.dir).stdout
+    assert "waiting for Python's GIL kept the loop for " in text
+    assert f"waited for {most}, in " in text
