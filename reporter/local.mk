@@ -33,6 +33,7 @@ libreporter_la_SOURCES = \
 	reporter/inlines.c \
 	reporter/inlines.h \
 	reporter/iteration.c \
+	reporter/iteration_cause.c \
 	reporter/iteration.h \
 	reporter/jit.c \
 	reporter/jsmaps.c \

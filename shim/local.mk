@@ -101,6 +101,7 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/v8.h \
 	shim/agent/watch.c \
 	shim/agent/what.c \
+	shim/agent/words.c \
 	shim/nowait.h \
 	shim/pyframes.h \
 	shim/slot.h

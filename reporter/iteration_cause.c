@@ -1,0 +1,209 @@
+/* What an over-long iteration's time went to, and what to call that in a few words: see
+ * iteration.h.
+ */
+#include "iteration.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "describe.h"
+
+unsigned int percent_of(uint64_t part, uint64_t whole)
+{
+    return whole == 0 ? 0 : (unsigned int)((double)part * 100.0 / (double)whole + 0.5);
+}
+
+bool call_sum_is_found(const struct call_sum *sum)
+{
+    uint64_t longest =
+        sum->max_ns > 0 || sum->count == 0 ? sum->max_ns : sum->total_ns / sum->count;
+    return longest >= sum->threshold_ns;
+}
+
+/* Those below their threshold: a call over it has a finding of its own, and the others may be
+ * short all the same. Where it is known how long those were in all, not all of the others need be.
+ */
+static struct call_sum small_calls(const struct profile *profile, const struct call_sum *sum)
+{
+    bool known = profile->worst.time.found_ns > 0;
+    struct call_sum small = *sum;
+    if (!call_sum_is_found(sum))
+        return small;
+    small.count -= small.count > 0;
+    small.total_ns -= sum->max_ns < sum->total_ns ? sum->max_ns : sum->total_ns;
+    if (sum->max_ns == 0 || small.count == 0 ||
+        (!known && small.total_ns / small.count >= sum->threshold_ns))
+        small.count = small.total_ns = 0;
+    return small;
+}
+
+void profile_small_calls(const struct profile *profile, uint64_t *count, uint64_t *total_ns)
+{
+    const struct time_split *time = &profile->worst.time;
+    *count = 0;
+    *total_ns = time->calls_ns;
+    for (size_t i = 0; i < profile->worst.call_count; i++) {
+        const struct call_sum *sum = &profile->worst.calls[i];
+        struct call_sum small = small_calls(profile, sum);
+        uint64_t found_ns = sum->total_ns - small.total_ns;
+        *count += small.count;
+        *total_ns -= found_ns < *total_ns ? found_ns : *total_ns;
+    }
+    if (time->found_ns > 0)
+        *total_ns = time->calls_ns > time->found_ns ? time->calls_ns - time->found_ns : 0;
+    if (*count == 0 || *total_ns == 0)
+        *count = *total_ns = 0;
+}
+
+enum cause profile_cause(const struct profile *profile)
+{
+    if (!profile->timed) {
+        /* It never ended; what the samples say. */
+        uint64_t asleep = 0;
+        for (size_t i = 0; i < profile->spot_count; i++)
+            asleep += profile->spots[i].count;
+        return asleep > 0 && asleep * 2 >= profile->samples ? CAUSE_ASLEEP : CAUSE_UNKNOWN;
+    }
+    const struct time_split *time = &profile->worst.time;
+    uint64_t small_count, small_ns;
+    profile_small_calls(profile, &small_count, &small_ns);
+    const struct {
+        enum cause cause;
+        uint64_t ns;
+    } parts[] = {
+        {CAUSE_CALLS, small_ns}, {CAUSE_CPU, time->cpu_ns}, {CAUSE_ASLEEP, time->asleep_ns}};
+    size_t most = 0;
+    uint64_t own = 0;
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        own += parts[i].ns;
+        most = parts[i].ns > parts[most].ns ? i : most;
+    }
+    if (own + time->runnable_ns == 0)
+        return CAUSE_UNKNOWN;
+    /* A busy machine makes everything longer. What is too long without that is the program's. */
+    if (time->runnable_ns > own && own < profile->worst.threshold_ns)
+        return CAUSE_RUNNABLE;
+    return parts[most].ns > own / 2 ? parts[most].cause : CAUSE_MIXED;
+}
+
+void describe_spot(struct strbuf *out, const struct blind_spot *spot)
+{
+    if (spot->syscall_name != NULL) {
+        sb_add_clean(out, spot->syscall_name);
+    } else if (spot->wait_channel != NULL) {
+        sb_add(out, "the kernel's ");
+        sb_add_clean(out, spot->wait_channel);
+    } else {
+        sb_add(out, "something");
+    }
+}
+
+static const struct blind_spot *commonest_spot(const struct profile *profile)
+{
+    const struct blind_spot *commonest = NULL;
+    for (size_t i = 0; i < profile->spot_count; i++) {
+        if (commonest == NULL || profile->spots[i].count > commonest->count)
+            commonest = &profile->spots[i];
+    }
+    return commonest;
+}
+
+static void describe_asleep(struct strbuf *out, const struct profile *profile)
+{
+    static const struct blind_spot nothing;
+    const struct blind_spot *spot = commonest_spot(profile);
+    sb_add(out, "asleep in ");
+    describe_spot(out, spot != NULL ? spot : &nothing);
+    sb_add(out, " that no wrapper saw");
+}
+
+bool waits_mostly_for_gil(const struct profile *profile)
+{
+    static const char gil[] = "the GIL"; /* as the agent calls it */
+    const struct waits *waits = &profile->waits;
+    uint64_t count = 0;
+    for (size_t i = 0; i < waits->count; i++) {
+        if (strncmp(waits->kept[i].detail, gil, sizeof(gil) - 1) == 0)
+            count += waits->kept[i].count;
+    }
+    return count > profile->samples / 2;
+}
+
+static void describe_small_calls(struct strbuf *out, const struct profile *profile)
+{
+    uint64_t count, total_ns;
+    profile_small_calls(profile, &count, &total_ns);
+    struct call_sum top = {0};
+    size_t kinds = 0;
+    for (size_t i = 0; i < profile->worst.call_count; i++) {
+        struct call_sum small = small_calls(profile, &profile->worst.calls[i]);
+        if (small.count == 0)
+            continue;
+        kinds++;
+        if (top.call == NULL || small.total_ns > top.total_ns)
+            top = small;
+    }
+    describe_count(out, count, "call");
+    if (waits_mostly_for_gil(profile)) {
+        sb_add(out, ", most of the time waiting for Python's GIL,");
+    } else if (top.call != NULL) {
+        sb_add(out, kinds > 1 ? ", most of the time in " : " of ");
+        sb_add_clean(out, top.call);
+        sb_add(out, kinds > 1 ? "," : "");
+    }
+    sb_add(out, " under the threshold, ");
+    describe_duration(out, total_ns);
+}
+
+static void describe_mixture(struct strbuf *out, const struct time_split *time)
+{
+    const struct {
+        const char *name;
+        uint64_t ns;
+    } parts[] = {{"in calls", time->calls_ns},
+                 {"on CPU", time->cpu_ns},
+                 {"asleep unseen", time->asleep_ns},
+                 {"runnable but not running", time->runnable_ns}};
+    uint64_t whole = time->calls_ns + time->cpu_ns + time->asleep_ns + time->runnable_ns;
+    bool begun = false;
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        unsigned int percent = percent_of(parts[i].ns, whole);
+        if (percent < 10)
+            continue;
+        sb_addf(out, "%s%s %u %%", begun ? ", " : "", parts[i].name, percent);
+        begun = true;
+    }
+}
+
+void describe_cause_of_time(struct strbuf *out, const struct profile *profile)
+{
+    const struct time_split *time = &profile->worst.time;
+    uint64_t whole = time->calls_ns + time->cpu_ns + time->asleep_ns + time->runnable_ns;
+    switch (profile_cause(profile)) {
+    case CAUSE_UNKNOWN:
+        break;
+    case CAUSE_MIXED:
+        describe_mixture(out, time);
+        break;
+    case CAUSE_CALLS:
+        describe_small_calls(out, profile);
+        break;
+    case CAUSE_CPU:
+        sb_addf(out, "on CPU %u %%", percent_of(time->cpu_ns, whole));
+        if (time->runnable_ns > whole / 4)
+            sb_addf(out, ", runnable but not running %u %% (CPU starved)",
+                    percent_of(time->runnable_ns, whole));
+        break;
+    case CAUSE_RUNNABLE:
+        if (time->throttled_ns > 0)
+            sb_addf(out, "throttled by the cgroup's quota %u %%",
+                    percent_of(time->runnable_ns, whole));
+        else
+            sb_addf(out, "runnable but not running %u %% (CPU starved)",
+                    percent_of(time->runnable_ns, whole));
+        break;
+    case CAUSE_ASLEEP:
+        describe_asleep(out, profile);
+        break;
+    }
+}
