@@ -61,9 +61,11 @@ def test_a_hang_that_passes_the_budget_has_a_line(start, script):
 
 def test_the_same_again_has_no_line(start, script):
     traced = asking(start, script, "--threshold", "1ms")
+    traced.record("stall_still")  # the first is the longest, whatever the machine does
     for _ in range(3):
         traced.record("stall", call="read")
         answer(traced)
         traced.line("asking")
     finish(traced)
-    assert len(lines_of(traced, "BLOCKED")) <= 2, traced
+    said = [line for line in lines_of(traced, "BLOCKED") if "  read (" in line]
+    assert 1 <= len(said) <= 2, traced
