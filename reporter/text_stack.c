@@ -85,6 +85,20 @@ static const char *owner_of(const struct frame *frame)
     return intern_n(parent, (size_t)(base - parent) - 1);
 }
 
+/* Between two frames of a language the interpreter's own go without saying: the end of those from
+ * `from` on; `from` where there is more to say. */
+static size_t skip_interpreter(const struct text *t, const struct stack_view *view, size_t from)
+{
+    size_t end = from;
+    while (end < view->count && is_foldable(t, view, end) &&
+           view->frames[end].lang == LANG_NATIVE && view->frames[end].origin == ORIGIN_RUNTIME)
+        end++;
+    bool between = from > 0 && end < view->count && view->frames[from - 1].lang != LANG_NATIVE &&
+                   view->frames[end].lang == view->frames[from - 1].lang &&
+                   !is_foldable(t, view, end);
+    return between ? end : from;
+}
+
 static size_t add_folded(const struct text *t, const struct stack_view *view, size_t from)
 {
     enum { NAMED = 3 };
@@ -192,7 +206,8 @@ void text_stack(const struct text *t, const struct stack_view *view)
     int width = name_width(t, view);
     for (size_t i = 0; i < view->count;) {
         if (is_foldable(t, view, i)) {
-            i = add_folded(t, view, i);
+            size_t end = skip_interpreter(t, view, i);
+            i = end > i ? end : add_folded(t, view, i);
         } else {
             add_frame(t, &view->frames[i], (ptrdiff_t)i == view->culprit, width);
             i++;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats.h"
 #include "reporter_trace.h"
 
 #define MODULES                                                                                    \
@@ -78,6 +79,26 @@ START_TEST(python_frames_without_an_evaluation_loop_are_kept)
         finding_of(MODULES, STACK(1, EVAL_ONCE, PYTHON("inner", "/srv/app.py", 4, true)));
     ck_assert_str_eq(f->view->frames[f->view->culprit].function, "inner");
     ck_assert_str_eq(f->view->frames[0].function, "clock_nanosleep");
+}
+END_TEST
+
+START_TEST(the_interpreter_goes_without_saying_between_its_frames)
+{
+    static const char stack[] = "       clock_nanosleep  libc.so.6\n"
+                                "       … 1 frame of python3.11\n"
+                                "     > inner            /srv/a.py:4\n"
+                                "       outer            /srv/a.py:9\n"
+                                "       … 1 frame of python3.11\n";
+    struct strbuf out = {0};
+    struct format_options options = {0};
+    finding_of(MODULES, STACK(1,
+                              NATIVE(1, "0x1") "," NATIVE(2, "0x2") "," NATIVE(2, "0x3") "," NATIVE(
+                                  2, "0x4") "," NATIVE(2, "0x3") "," NATIVE(2, "0x5"),
+                              PYTHON("inner", "/srv/a.py", 4, true) "," PYTHON("outer", "/srv/a.py",
+                                                                               9, true)));
+    format_text(&out, &model, &options);
+    ck_assert_msg(strstr(out.data, stack) != NULL, "%s", out.data);
+    sb_free(&out);
 }
 END_TEST
 
@@ -250,6 +271,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, python_frames_stand_where_the_evaluation_loop_was);
     tcase_add_test(tcase, python_frames_without_an_evaluation_loop_are_kept);
+    tcase_add_test(tcase, the_interpreter_goes_without_saying_between_its_frames);
     tcase_add_test(tcase, inlined_functions_are_frames);
     tcase_add_test(tcase, the_standard_library_is_not_to_blame);
     tcase_add_test(tcase, what_called_the_loop_is_not_to_blame_for_a_package);
