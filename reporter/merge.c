@@ -1,6 +1,7 @@
 /* Merges native and interpreted frames into one stack. CPython runs Python functions inside
  * `_PyEval_EvalFrameDefault`: each such native frame stands for the Python frames up to and
- * including the next `entry` (several since 3.11, one before). */
+ * including the next `entry` (several since 3.11, one before). From 3.12 on the trace says which
+ * native frames these are, since a compiler may have split that function into nameless parts. */
 #include "stackview.h"
 
 #include <stdlib.h>
@@ -14,8 +15,11 @@ static struct frame *add_frame(struct stack_view *view)
     return frame;
 }
 
-static bool is_eval_frame(const char *function)
+static bool is_eval_frame(const struct stack *stack, const struct native_frame *source,
+                          const char *function)
 {
+    if (stack->tells_eval)
+        return source->eval;
     return function != NULL && strcmp(function, "_PyEval_EvalFrameDefault") == 0;
 }
 
@@ -89,7 +93,8 @@ static size_t add_source(struct stack_view *view, struct symbols *symbols,
     /* A return address may be the first byte after a call that does not return: look before it. */
     uint64_t vaddr = source->vaddr - (source->exact || source->vaddr == 0 ? 0 : 1);
     const struct positions *positions = symbols_find(symbols, source->module, vaddr);
-    if (stack->python_count > 0 && is_eval_frame(positions->at[positions->count - 1].function))
+    if (stack->python_count > 0 &&
+        is_eval_frame(stack, source, positions->at[positions->count - 1].function))
         return add_python_run(view, stack, next_python);
     add_native(view, source, positions);
     return next_python;

@@ -79,6 +79,8 @@ static void read_native(struct trace *trace, struct stack *stack, struct json_ob
         frame->module = map_get(&trace->modules, get_number(source, "module"));
         frame->symbol = get_text(source, "symbol");
         frame->exact = get_bool(source, "exact");
+        frame->eval = get_bool(source, "eval");
+        stack->tells_eval = stack->tells_eval || frame->eval;
         frame->line = get_line(source, "line");
     }
 }

@@ -23,6 +23,7 @@ struct native_frame {
     const struct module *module; /* NULL: JIT-compiled code, or nothing known */
     const char *symbol;          /* from a perf map, or NULL */
     bool exact;                  /* pc is the instruction itself, not a return address */
+    bool eval;                   /* a run of Python's evaluation loop, see tells_eval */
     int line;                    /* where a function of JavaScript has got to; 0: not known */
 };
 
@@ -38,6 +39,7 @@ struct stack {
     size_t native_count;
     struct python_frame *python;
     size_t python_count;
+    bool tells_eval; /* some native frame has `eval`; else the function's name has to tell */
     bool truncated;
     bool broken; /* the outer frames are missing */
 };

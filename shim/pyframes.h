@@ -61,7 +61,8 @@ struct st_py_raw {
     uint64_t frame; /* where it is: a PyFrameObject, from 3.11 an _PyInterpreterFrame */
     uint64_t code;  /* the PyCodeObject */
     uint64_t instr; /* from 3.11 the address of the instruction, before f_lasti, sign-extended */
-    uint8_t entry;  /* the last frame that one run of the native evaluation loop covers */
+    uint64_t entry; /* not 0: the last frame that one run of the native evaluation loop covers; from
+                     * 3.12 where its shim frame is, on the native stack of that run */
 };
 
 /* Reads `len` bytes at `addr` into `buf`: 0, or a negative errno. */
@@ -153,8 +154,8 @@ static inline int st_py_walk(const struct st_py_layout *layout, uint64_t tstate,
         if (st_py_take(layout, block, &out[count])) {
             out[count].frame = frame;
             count++;
-        } else if (count > 0) {
-            out[count - 1].entry = 1;
+        } else if (count > 0 && out[count - 1].entry == 0) {
+            out[count - 1].entry = frame;
         }
         frame = st_py_word(block, layout->frame_previous);
     }

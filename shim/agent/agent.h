@@ -29,6 +29,7 @@ struct st_frame {
     uint64_t pc;
     bool exact; /* the instruction itself, not a return address */
     struct st_v8_place place;
+    uint64_t sp; /* where its part of the stack begins */
 };
 
 struct st_stack {

@@ -114,7 +114,7 @@ static uint64_t hash_stack(const struct st_call *call, const struct st_stack *st
     return h ? h : 1;
 }
 
-static void add_frame(uint64_t pc, bool exact, const struct st_v8_place *place)
+static void add_frame(uint64_t pc, bool exact, bool eval, const struct st_v8_place *place)
 {
     const struct st_module *m = NULL;
     for (int i = 0; !m && i < 2; i++)
@@ -134,7 +134,23 @@ static void add_frame(uint64_t pc, bool exact, const struct st_v8_place *place)
     }
     if (exact)
         js_bool("exact", true);
+    if (eval)
+        js_bool("eval", true);
     js_close('}');
+}
+
+/* Whether the frame is a run of Python's evaluation loop: a shim of the Python frames lies in its
+ * part of the stack. Its name does not tell where a compiler has split the function. */
+static bool is_eval(const struct st_stack *stack, uint32_t i, const struct st_py_raw *py,
+                    int py_len)
+{
+    if (i + 1 == stack->count)
+        return false; /* where a stack begins, or was cut off */
+    uint64_t end = stack->frames[i + 1].sp;
+    for (int k = 0; k < py_len; k++)
+        if (py[k].entry >= stack->frames[i].sp && py[k].entry < end)
+            return true;
+    return false;
 }
 
 /* The modules first: their records must come before the one that refers to them. */
@@ -192,11 +208,11 @@ uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stac
     js_number("stack", stack_count + 1);
     js_open("frames", '[');
     if (call_pc)
-        add_frame(call_pc, true, NULL);
+        add_frame(call_pc, true, false, NULL);
     for (uint32_t i = 0; i < stack->count; i++)
         /* below a call, the innermost is where our wrapper will return to: a return address too */
         add_frame(stack->frames[i].pc, (i > 0 || !call) && stack->frames[i].exact,
-                  &stack->frames[i].place);
+                  is_eval(stack, i, py, py_len), &stack->frames[i].place);
     js_close(']');
     if (py_len > 0)
         add_python(py, py_len);

@@ -185,7 +185,7 @@ void st_unwind(const uint64_t *regs, uint64_t base, const uint8_t *bytes, uint32
                 break;
             }
             out->frames[out->count++] = (struct st_frame){
-                .pc = pc, .exact = exact, .place = find_place(&cursor, pc, &copied)};
+                .pc = pc, .exact = exact, .place = find_place(&cursor, pc, &copied), .sp = sp};
         }
         exact = unw_is_signal_frame(&cursor) > 0;
         int step = unw_step(&cursor);

@@ -4,7 +4,9 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <execinfo.h>
+#include <link.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -27,13 +29,22 @@ static long nanoseconds(void)
     return now.tv_sec * 1000000000L + now.tv_nsec;
 }
 
-/* How often the native evaluation loop is on the stack. */
+/* How often the native evaluation loop is on the stack; -1: it cannot be told, the compiler has
+ * split that function into parts without a name. */
 static int evaluations(void)
 {
     static void *addresses[NATIVE];
+    const size_t whole = 16384; /* bytes; a whole one has four times that, at least */
+    void *loop = dlsym(RTLD_DEFAULT, "_PyEval_EvalFrameDefault");
+    const ElfW(Sym) *symbol = NULL;
+    Dl_info found;
     int depth = backtrace(addresses, NATIVE);
     int count = 0;
 
+    if (!loop || !dladdr1(loop, &found, (void **)&symbol, RTLD_DL_SYMENT) || !symbol ||
+        symbol->st_size < whole) {
+        return -1;
+    }
     for (int i = 0; i < depth; i++) {
         Dl_info info;
         if (dladdr(addresses[i], &info) && info.dli_sname &&
@@ -42,6 +53,20 @@ static int evaluations(void)
         }
     }
     return count;
+}
+
+/* Whether the shims lie on this thread's stack, from here outwards. */
+static bool in_order(const struct st_py_raw *frames, int count)
+{
+    uint64_t last = (uint64_t)(uintptr_t)&last;
+
+    for (int i = 0; i < count; i++) {
+        if (frames[i].entry != 0 && frames[i].entry <= last) {
+            return false;
+        }
+        last = frames[i].entry ? frames[i].entry : last;
+    }
+    return true;
 }
 
 /* Prints a line with the number of native evaluations, nanoseconds and 30 frames' nanoseconds;
@@ -66,6 +91,10 @@ int walk_own(int unused)
             best = nanoseconds() - began;
         }
     }
+    if (layout.version >= 0x030c0000 && !in_order(frames, count)) {
+        puts("shims in no order");
+        return fflush(stdout);
+    }
     printf("%d\t%ld\t%ld\t%d\n", evaluations(), took, best, rc != 0 ? rc : count);
     for (int i = 0; i < count; i++) {
         struct st_py_name name;
@@ -73,7 +102,7 @@ int walk_own(int unused)
         if (rc != 0) {
             printf("error %d\n", rc);
         } else {
-            printf("%s\t%s\t%d\t%d\n", name.function, name.file, name.line, frames[i].entry);
+            printf("%s\t%s\t%d\t%d\n", name.function, name.file, name.line, frames[i].entry != 0);
         }
     }
     puts("END");

