@@ -41,7 +41,9 @@ bool st_py_is_tstate(const struct st_py_layout *layout, uint64_t tstate);
 int st_py_walk_other(const struct st_py_layout *layout, uint64_t tstate, struct st_py_raw *out,
                      int max);
 
-/* Names the frame. -EFAULT, -EINVAL: the code object is gone, or never was one. */
+/* Names the frame. -ENOENT: it is one that Python puts between two others for itself, and shows to
+ * nobody (from 3.12, below __init__). -EFAULT, -EINVAL: the code object is gone, or never was one.
+ */
 int st_py_resolve(const struct st_py_layout *layout, const struct st_py_raw *raw,
                   struct st_py_name *name);
 

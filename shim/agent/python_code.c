@@ -190,5 +190,9 @@ int st_py_resolve(const struct st_py_layout *layout, const struct st_py_raw *raw
     }
     memcpy(&first_line, head + layout->code_firstlineno, sizeof(first_line));
     name->line = st_py_line(layout, st_py_word(head, layout->code_lines), first_line, offset);
+    if (name->line == 0 &&
+        st_py_word(head, layout->code_name) == st_py_word(head, layout->code_filename)) {
+        return -ENOENT; /* code that no compiler made: its file is its name, the very object */
+    }
     return name->line < 0 ? name->line : 0;
 }

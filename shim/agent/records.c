@@ -5,6 +5,7 @@
 #include "perfmap.h"
 #include "python.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -170,8 +171,11 @@ static void add_python(const struct st_py_raw *py, int py_len)
     struct st_py_name name;
     js_open("python", '[');
     for (int i = 0; i < py_len; i++) {
+        int r = st_py_resolve(&st_shared->py, &py[i], &name);
+        if (r == -ENOENT)
+            continue;
         /* what cannot be read is given up, with what lies beyond it */
-        if (st_py_resolve(&st_shared->py, &py[i], &name) < 0)
+        if (r < 0)
             break;
         js_open(NULL, '{');
         js_string("function", name.function);

@@ -136,6 +136,25 @@ def stepped():
             break
 
 
+class Part:
+    def __init__(self, last):
+        self.last = last
+        if last:
+            block()
+
+
+class Whole:
+    def __init__(self, last):
+        self.part = Part(
+            last)
+
+
+def constructors():
+    # From 3.12 on, once it is warm, a class is called without leaving the evaluation loop.
+    for i in range(1000):
+        Whole(i == 999)
+
+
 async def leaf(depth):
     if depth:
         return await leaf(
