@@ -34,8 +34,9 @@ struct st_py_layout {
     uint32_t frame_previous, frame_code;
     uint32_t frame_instr; /* up to 3.10 an int (f_lasti), then a pointer */
     uint32_t frame_entry; /* 3.11: is_entry */
-    uint32_t frame_owner; /* from 3.12: == owner_cstack in a shim frame */
-    uint32_t owner_cstack;
+    uint32_t frame_owner; /* from 3.12: owner_shim or above in a shim frame */
+    uint32_t owner_shim;
+    uint32_t code_tag;   /* from 3.14: the bit of frame_code that is no part of the address */
     uint32_t frame_size; /* how much of a frame holds the members above */
 
     /* names and lines */
@@ -44,6 +45,8 @@ struct st_py_layout {
     uint32_t str_length, str_state, str_ascii_data, str_data;
 
     /* asyncio's tasks */
+    uint32_t tstate_size; /* from 3.14 the running task is told by the thread state, */
+    uint32_t tstate_task; /* so far behind its public part; before, by a dict */
     uint32_t interp_modules;
     uint32_t dict_keys, dict_values;
     uint32_t keys_size;       /* up to 3.10: slots of the hash table */
@@ -107,10 +110,10 @@ static inline int st_py_top(const struct st_py_layout *layout, uint64_t tstate, 
 static inline bool st_py_take(const struct st_py_layout *layout, const unsigned char *block,
                               struct st_py_raw *raw)
 {
-    if (layout->frame_owner != ST_PY_ABSENT && block[layout->frame_owner] == layout->owner_cstack) {
+    if (layout->frame_owner != ST_PY_ABSENT && block[layout->frame_owner] >= layout->owner_shim) {
         return false;
     }
-    raw->code = st_py_word(block, layout->frame_code);
+    raw->code = st_py_word(block, layout->frame_code) & ~(uint64_t)layout->code_tag;
     if (layout->version < 0x030b0000) {
         int32_t lasti;
         memcpy(&lasti, block + layout->frame_instr, sizeof(lasti));

@@ -3,6 +3,7 @@
 #include "python.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "memory.h"
@@ -11,103 +12,76 @@
 enum {
     INTERPRETERS_MAX = 256,
     THREADS_MAX = 16384,
-    TSTATE_HEAD = 192, /* holds what is looked for in a thread state, in every version */
+    TSTATE_HEAD = 256, /* holds what is looked for in a thread state, in every version */
     OFFSET_MAX = 65536,
+    DESCRIPTION_MAX = 1024, /* as much of it as is looked at */
 };
 
-/* How 3.13 describes itself, at the start of _PyRuntime (struct _Py_DebugOffsets): 64-bit words,
- * of which these are used. Every minor version has its own order. */
-struct debug_offsets {
+/* How 3.13 and later describe themselves, at the start of _PyRuntime (struct _Py_DebugOffsets):
+ * 64-bit words, after these in an order that every minor version has its own of (st_py_stated). */
+struct described {
     char cookie[8];
     uint64_t version, free_threaded;
-    struct {
-        uint64_t size, finalizing, interpreters_head;
-    } runtime;
-    struct {
-        uint64_t size, id, next, threads_head, gc, imports_modules, unused[7];
-    } interpreter;
-    struct {
-        uint64_t size, prev, next, interp, current_frame, thread_id, native_thread_id, unused[2];
-    } thread;
-    struct {
-        uint64_t size, previous, executable, instr_ptr, localsplus, owner;
-    } frame;
-    struct {
-        uint64_t size, filename, name, qualname, linetable, firstlineno, unused[3], code_adaptive;
-    } code;
-    struct {
-        uint64_t size, ob_type;
-    } object;
-    uint64_t type[4], tuple[3], list[3];
-    struct {
-        uint64_t size, ma_keys, ma_values;
-    } dict;
-    uint64_t float_[2];
-    struct {
-        uint64_t size, lv_tag, ob_digit;
-    } int_;
-    struct {
-        uint64_t size, ob_size, ob_sval;
-    } bytes;
-    struct {
-        uint64_t size, state, length, asciiobject_size;
-    } str;
 };
+
+/* The members that a row of st_py_stated may name: all from here on, each of 32 bits. */
+enum {
+    FIRST_STATED = offsetof(struct st_py_layout, runtime_finalizing),
+    STATED = (sizeof(struct st_py_layout) - FIRST_STATED) / sizeof(uint32_t),
+};
+
+static const struct st_py_layout *stated_by(uint32_t version)
+{
+    for (size_t i = 0; i < sizeof(st_py_stated) / sizeof(st_py_stated[0]); i++) {
+        if (st_py_stated[i].version == (version & 0xffff0000u)) {
+            return &st_py_stated[i];
+        }
+    }
+    return NULL;
+}
+
+/* What a word more or less in the description would not leave as it is: the head of an object ends
+ * with its type, and that of a bytes or str begins with its size. */
+static bool is_consistent(const struct st_py_layout *layout)
+{
+    uint32_t head = layout->object_type + 8;
+
+    return head == layout->var_size && head == layout->str_length && layout->bytes_data > head &&
+           layout->str_ascii_data > layout->str_state &&
+           layout->tstate_thread_id + 8 <= TSTATE_HEAD &&
+           layout->tstate_native_id + 8 <= TSTATE_HEAD;
+}
 
 /* Replaces the offsets of the table by those that the interpreter states. */
 static int apply_debug_offsets(struct st_py_layout *layout)
 {
-    struct debug_offsets own;
-    int rc = st_mem_read(layout->runtime, &own, sizeof(own));
+    uint64_t own[DESCRIPTION_MAX / 8];
+    uint32_t where[STATED], offsets[STATED];
+    struct described head;
+    const struct st_py_layout *stated = stated_by(layout->version);
+    int rc = st_mem_read(layout->runtime, own, sizeof(own));
 
     if (rc != 0) {
         return rc;
     }
-    if (memcmp(own.cookie, "xdebugpy", sizeof(own.cookie)) != 0 || own.version != layout->version ||
-        own.free_threaded != 0) {
+    memcpy(&head, own, sizeof(head));
+    if (stated == NULL || memcmp(head.cookie, "xdebugpy", sizeof(head.cookie)) != 0 ||
+        head.version != layout->version || head.free_threaded != 0) {
         return -ENOTSUP;
     }
-    const struct {
-        uint32_t *to;
-        uint64_t from;
-    } offsets[] = {
-        {&layout->runtime_finalizing, own.runtime.finalizing},
-        {&layout->runtime_interpreters, own.runtime.interpreters_head},
-        {&layout->interp_next, own.interpreter.next},
-        {&layout->interp_threads, own.interpreter.threads_head},
-        {&layout->tstate_next, own.thread.next},
-        {&layout->tstate_interp, own.thread.interp},
-        {&layout->tstate_frame, own.thread.current_frame},
-        {&layout->tstate_thread_id, own.thread.thread_id},
-        {&layout->tstate_native_id, own.thread.native_thread_id},
-        {&layout->frame_previous, own.frame.previous},
-        {&layout->frame_code, own.frame.executable},
-        {&layout->frame_instr, own.frame.instr_ptr},
-        {&layout->frame_owner, own.frame.owner},
-        {&layout->code_filename, own.code.filename},
-        {&layout->code_name, own.code.qualname},
-        {&layout->code_lines, own.code.linetable},
-        {&layout->code_firstlineno, own.code.firstlineno},
-        {&layout->code_instructions, own.code.code_adaptive},
-        {&layout->object_type, own.object.ob_type},
-        {&layout->bytes_data, own.bytes.ob_sval},
-        {&layout->var_size, own.bytes.ob_size},
-        {&layout->str_state, own.str.state},
-        {&layout->str_length, own.str.length},
-        {&layout->str_ascii_data, own.str.asciiobject_size},
-        {&layout->interp_modules, own.interpreter.imports_modules},
-        {&layout->dict_keys, own.dict.ma_keys},
-        {&layout->dict_values, own.dict.ma_values},
-        {&layout->int_tag, own.int_.lv_tag},
-        {&layout->int_digits, own.int_.ob_digit},
-    };
-    for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
-        if (offsets[i].from >= OFFSET_MAX) {
+    memcpy(where, (const char *)stated + FIRST_STATED, sizeof(where));
+    memcpy(offsets, (const char *)layout + FIRST_STATED, sizeof(offsets));
+    for (size_t i = 0; i < STATED; i++) {
+        if (where[i] == 0) {
+            continue;
+        }
+        if (where[i] + 8 > sizeof(own) || own[where[i] / 8] >= OFFSET_MAX) {
             return -ENOTSUP;
         }
-        *offsets[i].to = (uint32_t)offsets[i].from;
+        offsets[i] = (uint32_t)own[where[i] / 8];
     }
-    return 0;
+    memcpy((char *)layout + FIRST_STATED, offsets, sizeof(offsets));
+    return is_consistent(layout) ? 0 : -ENOTSUP;
 }
 
 /* PY_VERSION_HEX. From 3.11 on it is exported; before, each version is told by a function that it

@@ -25,7 +25,7 @@ extern const char *st_py_maps_path;
 
 /* Finds CPython in the process and fills `layout`. Costs some 10 reads for each mapped object.
  * -ENOENT: there is none (yet: a program may load it later). -ENOTSUP: there is one, but its
- * version or build (older than 3.8, newer than 3.13, free-threaded) is not known here. Then
+ * version or build (older than 3.8, newer than 3.15, free-threaded) is not known here. Then
  * layout->version is 0. */
 int st_py_detect(struct st_py_layout *layout);
 

@@ -15,11 +15,15 @@ enum {
 };
 
 /* A freed object keeps its type, but the allocator's free list runs through its first word: a
- * pointer above 4 GiB, or 0. A live one has its refcount there; immortal ones (3.12) 2^32 - 1. */
+ * pointer above 4 GiB, or 0. A live one has its refcount there; immortal ones (3.12) 2^32 - 1. From
+ * 3.14 flags are in the upper 16 bits, where a pointer has none. */
 int st_py_is(const struct st_py_layout *layout, const unsigned char *head, uint64_t type)
 {
     uint64_t refcount = st_py_word(head, 0);
 
+    if (layout->version >= 0x030e0000) {
+        refcount &= UINT64_MAX >> 16;
+    }
     if (refcount == 0 || refcount > UINT32_MAX || st_py_word(head, layout->object_type) != type) {
         return -EINVAL;
     }

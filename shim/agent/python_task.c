@@ -179,7 +179,7 @@ static bool is_running(const struct st_py_layout *layout, uint64_t coroutine,
 /* A task's name is a str, or from 3.12, as long as nobody asked for it, the number in "Task-1". */
 static int read_name(const struct st_py_layout *layout, uint64_t name, struct st_py_task *task)
 {
-    const uint64_t one_digit = 1 << 3;
+    const uint64_t one_digit = 1 << 3, immortal = 1 << 2; /* from 3.14 */
     struct st_text text = {task->name, sizeof(task->name), 0};
     unsigned char head[OBJECT_HEAD];
     uint32_t digit;
@@ -189,7 +189,7 @@ static int read_name(const struct st_py_layout *layout, uint64_t name, struct st
     }
     if (layout->int_tag == ST_PY_ABSENT ||
         read_object(layout, name, layout->int_type, head, layout->int_digits + 4) != 0 ||
-        st_py_word(head, layout->int_tag) != one_digit) {
+        (st_py_word(head, layout->int_tag) & ~immortal) != one_digit) {
         return -EINVAL;
     }
     memcpy(&digit, head + layout->int_digits, sizeof(digit));
@@ -233,8 +233,8 @@ static uint64_t module_dict(const struct st_py_layout *layout, uint64_t module)
     return dict;
 }
 
-/* _asyncio's type Task, and its dict: event loop to the task that runs in it. 0: no asyncio. */
-static uint64_t find_tasks(const struct st_py_layout *layout, uint64_t tstate, uint64_t *type)
+/* _asyncio's type Task, and its dict. 0: no asyncio. */
+static uint64_t find_asyncio(const struct st_py_layout *layout, uint64_t tstate, uint64_t *type)
 {
     uint64_t interp, modules, module;
 
@@ -246,22 +246,31 @@ static uint64_t find_tasks(const struct st_py_layout *layout, uint64_t tstate, u
     }
     module = module_dict(layout, lookup(layout, modules, "_asyncio", &module_hint));
     *type = lookup(layout, module, "Task", &type_hint);
-    return *type != 0 ? lookup(layout, module, "_current_tasks", &tasks_hint) : 0;
+    return *type != 0 ? module : 0;
 }
 
-int st_py_task(const struct st_py_layout *layout, uint64_t tstate, const struct st_py_raw *raw,
-               int count, struct st_py_task *task)
+/* From 3.14: the task is a member of the thread state. */
+static int read_own_task(const struct st_py_layout *layout, uint64_t tstate, uint64_t type,
+                         const struct st_py_raw *raw, int count, struct st_py_task *task)
 {
-    uint64_t type = 0, dict;
-    struct table table;
-    int rc;
+    uint64_t object;
+    int rc =
+        st_mem_read(tstate + layout->tstate_size + layout->tstate_task, &object, sizeof(object));
 
-    task->name[0] = task->coroutine[0] = '\0';
-    if (layout->version == 0 || layout->dict_type == 0 || layout->coroutine_type == 0) {
-        return -ENOTSUP;
+    if (rc != 0) {
+        return rc;
     }
-    dict = find_tasks(layout, tstate, &type);
-    rc = dict != 0 ? open_dict(layout, dict, &table) : -ENOENT;
+    return object != 0 ? read_task(layout, object, type, raw, count, task) : -ENOENT;
+}
+
+/* Up to 3.13: it is in a dict, from an event loop to the task that runs in it. */
+static int read_current_tasks(const struct st_py_layout *layout, uint64_t module, uint64_t type,
+                              const struct st_py_raw *raw, int count, struct st_py_task *task)
+{
+    struct table table;
+    uint64_t dict = lookup(layout, module, "_current_tasks", &tasks_hint);
+    int rc = dict != 0 ? open_dict(layout, dict, &table) : -ENOENT;
+
     if (rc != 0) {
         return rc;
     }
@@ -275,6 +284,25 @@ int st_py_task(const struct st_py_layout *layout, uint64_t tstate, const struct 
         if (value != 0) {
             rc = read_task(layout, value, type, raw, count, task);
         }
+    }
+    return rc;
+}
+
+int st_py_task(const struct st_py_layout *layout, uint64_t tstate, const struct st_py_raw *raw,
+               int count, struct st_py_task *task)
+{
+    uint64_t type = 0, module;
+    int rc = -ENOENT;
+
+    task->name[0] = task->coroutine[0] = '\0';
+    if (layout->version == 0 || layout->dict_type == 0 || layout->coroutine_type == 0) {
+        return -ENOTSUP;
+    }
+    module = find_asyncio(layout, tstate, &type);
+    if (module != 0 && layout->tstate_task != ST_PY_ABSENT) {
+        rc = read_own_task(layout, tstate, type, raw, count, task);
+    } else if (module != 0) {
+        rc = read_current_tasks(layout, module, type, raw, count, task);
     }
     if (rc != 0) {
         task->name[0] = task->coroutine[0] = '\0';

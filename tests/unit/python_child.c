@@ -72,7 +72,7 @@ int child_minor(const char *python)
 bool child_supported(const char *python)
 {
     int minor = child_minor(python);
-    return minor >= 8 && minor <= 13 && python[strlen(python) - 1] != 't'; /* free-threaded */
+    return minor >= 8 && minor <= 15 && python[strlen(python) - 1] != 't'; /* free-threaded */
 }
 
 static void run(const char *python, const char *scenario, const char *library, int in, int out)
