@@ -69,6 +69,7 @@ AM_TESTS_ENVIRONMENT = \
 EXTRA_DIST += \
 	tests/programs/aiohttp_server.py \
 	tests/programs/asyncio_loop.py \
+	tests/programs/python_order.py \
 	tests/programs/freezes.py \
 	tests/programs/asyncio_silent.py \
 	tests/programs/asyncio_stdin.py \
@@ -87,6 +88,7 @@ E2E_TESTS = \
 	tests/e2e/conftest.py \
 	tests/e2e/harness.py \
 	tests/e2e/test_asyncio.py \
+	tests/e2e/test_pythons.py \
 	tests/e2e/test_bad_input.py \
 	tests/e2e/test_calls.py \
 	tests/e2e/test_check.py \

@@ -127,19 +127,32 @@ static int open_trace(void)
     return js_file_open(trace_path, true);
 }
 
+/* Once in each process's trace. */
+static void say_unknown_python(void)
+{
+    static pid_t said;
+    if (said == getpid())
+        return;
+    said = getpid();
+    st_record_notice("python", "this version or build of Python is not known here: its frames are "
+                               "not shown (CPython 3.8 to 3.15 are, except free-threaded builds)");
+}
+
 /* What the agent needs before it looks, in its own table of descriptors: libunwind opens a pipe. */
 static int prepare(void)
 {
-    static bool detected;
+    static bool detected, unknown;
     int r = st_unwind_init();
     if (r < 0)
         return r;
     /* now, while the loop's thread waits: the first stall may come at once, and its thread walks
      * its own Python frames */
     if (!detected)
-        st_py_detect(&st_shared->py);
+        unknown = st_py_detect(&st_shared->py) == -ENOTSUP;
     detected = true;
     open_trace(); /* without a file it goes on: the disk may have room again */
+    if (unknown)
+        say_unknown_python();
     return 0;
 }
 
