@@ -206,6 +206,7 @@ struct st_slot {
     _Atomic uint32_t sampled; /* counts the handler's runs */
     int32_t home_fd;
     uint8_t home;
+    bool home_waited;   /* not only asked, with a timeout of 0 */
     uint16_t elsewhere; /* waits on other epoll fds since the last at home */
     uintptr_t home_site;
     uintptr_t home_depth;            /* where the stack was at the last wait at home */

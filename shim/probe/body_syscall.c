@@ -295,7 +295,8 @@ ON_LOOP(syscall, long, (long number, const long *a))
     uintptr_t w[3];
     long r;
     if (event_wait(number, a, &id, &home)) {
-        if (st_is_home(s, home, (int)a[0], 0)) {
+        bool asks = (number == SYS_epoll_wait || number == SYS_epoll_pwait) && (int)a[3] == 0;
+        if (st_is_home(s, home, (int)a[0], 0, !asks)) {
             st_home_begin(s);
             r = real_syscall(number, ARGUMENTS);
             st_home_end(s);

@@ -11,7 +11,7 @@
     ST_PERSONALITY();                                                                              \
     struct st_slot *s = st_self;                                                                   \
     int r;                                                                                         \
-    if (st_is_home(s, home, fd, site)) {                                                           \
+    if (st_is_home(s, home, fd, site, (a0) != 0)) {                                                \
         st_home_begin(s);                                                                          \
         r = call;                                                                                  \
         st_home_end(s);                                                                            \

@@ -143,6 +143,8 @@ static struct st_slot *prepare_slot(enum st_home home, int fd, uintptr_t site)
     s->home_fd = fd;
     s->home_site = site;
     s->elsewhere = 0;
+    s->home_waited = false;
+    s->home_depth = 0;
     s->tid = own_tid();
     s->pthread = (uint64_t)pthread_self();
     find_stack(s);
@@ -270,16 +272,18 @@ static void ST_COLD move_home(struct st_slot *s, enum st_home home, int fd, uint
     s->home_fd = fd;
     s->home_site = site;
     s->elsewhere = 0;
+    s->home_waited = false;
     if (home == ST_HOME_EPOLL || home == ST_HOME_URING)
         set_home_bit(fd, true);
     if (home == ST_HOME_EPOLL)
         look_for_company(s);
 }
 
-static bool is_nested(const struct st_slot *s)
+/* Is the stack at `here` more than that much deeper than it was at the home wait? */
+static bool is_deeper(const struct st_slot *s, uintptr_t here, uintptr_t than)
 {
-    uintptr_t below = s->home_depth - (uintptr_t)__builtin_frame_address(0);
-    return below > ST_NESTED_DEPTH && below < ST_MAIN_STACK; /* else: a coroutine's stack */
+    uintptr_t below = s->home_depth - here;
+    return below > than && below < ST_MAIN_STACK; /* else: a coroutine's stack */
 }
 
 /* GLib waits for all its contexts at one call site: for the main loop's, also where a dialog runs
@@ -288,7 +292,7 @@ static bool is_nested(const struct st_slot *s)
 bool st_polls_elsewhere(struct st_slot *s, const struct pollfd *fds, unsigned long n)
 {
     unsigned few = n < ST_HOME_POLLED ? (unsigned)n : ST_HOME_POLLED;
-    if (is_nested(s)) {
+    if (is_deeper(s, (uintptr_t)__builtin_frame_address(0), ST_NESTED_DEPTH)) {
         for (unsigned i = 0; i < ST_HOME_POLLED; i++)
             for (unsigned j = 0; j < n; j++)
                 if (fds[j].fd == s->home_polled[i])
@@ -301,7 +305,8 @@ bool st_polls_elsewhere(struct st_slot *s, const struct pollfd *fds, unsigned lo
     return false;
 }
 
-static bool ST_COLD not_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site)
+static bool ST_COLD not_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site,
+                             bool waits, uintptr_t here)
 {
     bool by_fd = home == ST_HOME_EPOLL || home == ST_HOME_URING;
     if (!by_fd && !site)
@@ -316,16 +321,28 @@ static bool ST_COLD not_home(struct st_slot *s, enum st_home home, int fd, uintp
         move_home(s, home, fd, site);
         return true;
     }
+    /* A home that was only asked so far is a library's that fetches its events so (libinput's,
+     * libmount's monitor): the loop's own is the one that is waited for. Unless it is deeper in the
+     * stack: asyncio's first look is such a question, and what main() waits for is nested. */
+    if (home == ST_HOME_EPOLL && s->home == ST_HOME_EPOLL && waits && !s->home_waited &&
+        !is_deeper(s, here, 0)) {
+        move_home(s, home, fd, site);
+        return true;
+    }
+    if (s->home_waited && !waits)
+        return false;
     /* The loop has moved to another epoll fd when the first is not visited any more. */
-    if (by_fd && ++s->elsewhere >= (is_nested(s) ? ST_MOVED_AFTER_NESTED : ST_MOVED_AFTER)) {
+    if (by_fd && ++s->elsewhere >= (is_deeper(s, here, ST_NESTED_DEPTH) ? ST_MOVED_AFTER_NESTED
+                                                                        : ST_MOVED_AFTER)) {
         move_home(s, home, fd, site);
         return true;
     }
     return false;
 }
 
-bool st_is_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site)
+bool st_is_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site, bool waits)
 {
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
     if (ST_UNLIKELY(s->candidate)) {
         /* it waits: then it is one, whoever called */
         if (home != ST_HOME_EPOLL || !st_promote(s))
@@ -341,10 +358,12 @@ bool st_is_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site)
     bool same =
         s->home == home &&
         (home == ST_HOME_EPOLL || home == ST_HOME_URING ? s->home_fd == fd : s->home_site == site);
-    if (ST_UNLIKELY(!same) && !not_home(s, home, fd, site))
+    if (ST_UNLIKELY(!same) && !not_home(s, home, fd, site, waits, here))
         return false;
-    s->elsewhere = 0;
-    s->home_depth = (uintptr_t)__builtin_frame_address(0);
+    s->home_waited |= waits;
+    if (s->home_waited)
+        s->elsewhere = 0;
+    s->home_depth = here;
     /* A home wait inside a call: a signal handler has jumped out of that call. */
     if (ST_UNLIKELY(atomic_load_explicit(&s->seq, memory_order_relaxed) & 1))
         st_abandon(s);

@@ -60,6 +60,15 @@ def test_a_poll_of_the_home_epoll_fd_is_the_home_wait(run, program):
     traced.assert_clean()
 
 
+def test_an_epoll_fd_that_is_only_asked_is_not_the_home(run, program):
+    """A library's, of which the loop fetches events with a timeout of 0, though it came first."""
+    traced = run(program("nested"), "asked", options=["--strict=wait", *CALM])
+    assert traced.exit == 0, traced
+    traced.assert_clean()
+    loop, = traced.report()["processes"][0]["loops"]
+    assert loop["iterations"] < 20, loop
+
+
 def test_epoll_that_is_told_by_io_uring(run, program):
     """libuv's since 1.46, so Node's since 22: the first call that waits is not the loop's wait."""
     traced = run(program("homes"), "uring", "clean", options=["--strict=wait,lock", *CALM])

@@ -1,7 +1,9 @@
 /* Epoll loops that wait in more than one place. `nested`: a callback runs a loop of its own and
  * waits there 40 times, for 20 ms each, as Node's execSync does for a child that writes 40 lines.
  * `polled`: the loop's epoll fd is waited for with poll(), and its events are then fetched, as Ruby
- * does for EventMachine. */
+ * does for EventMachine. `asked`: the first to be asked for events is a library's own epoll fd (as
+ * libinput's or that of libmount's monitor), which the loop then waits for within its own, and asks
+ * again whenever it turns. */
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -21,11 +23,23 @@ __attribute__((noinline)) static void callback(void)
     close(inner);
 }
 
+__attribute__((noinline)) static void ask(int library)
+{
+    struct epoll_event event;
+    for (int i = 0; i < INNER_WAITS; i++) {
+        epoll_wait(library, &event, 1, 0);
+    }
+}
+
 int main(int argc, char **argv)
 {
     int nested = argc > 1 && strcmp(argv[1], "nested") == 0;
     int polled = argc > 1 && strcmp(argv[1], "polled") == 0;
+    int asked = argc > 1 && strcmp(argv[1], "asked") == 0;
     struct epoll_event event;
+    int library = epoll_create1(EPOLL_CLOEXEC);
+    if (asked)
+        epoll_wait(library, &event, 1, 0);
     int loop = epoll_create1(EPOLL_CLOEXEC);
     for (int i = 0; i < TURNS; i++) {
         if (polled) {
@@ -33,6 +47,9 @@ int main(int argc, char **argv)
             poll(&fd, 1, TURN_MS);
         }
         epoll_wait(loop, &event, 1, polled ? 0 : TURN_MS);
+        if (asked) {
+            ask(library);
+        }
         if (nested && i == TURNS / 2) {
             callback();
         }
