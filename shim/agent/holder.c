@@ -2,6 +2,7 @@
  * its place is read twice, and left out where the two differ. */
 #include "agent.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "memory.h"
@@ -45,7 +46,10 @@ static bool find_place(uint64_t tstate, struct st_py_raw *at, struct st_py_name 
     const struct st_py_layout *py = &st_shared->py;
     int n = st_py_walk_other(py, tstate, raw, FRAMES);
     for (int i = 0; i < n; i++) {
-        if (st_py_resolve(py, &raw[i], name) < 0)
+        int r = st_py_resolve(py, &raw[i], name);
+        if (r == -ENOENT)
+            continue;
+        if (r < 0)
             return false;
         *at = raw[i];
         if (!is_library(name->file))

@@ -48,6 +48,8 @@ def test_frames_are_in_order(run, script, python):
     assert traced.exit == 0 and not traced.records("notice"), traced
     call = "clock_nanosleep" if int(re.search(r"3\.(\d+)", python)[1]) > 10 else "select"
     finding = traced.find_at(call, "python_order.py", "sleep")
+    assert {r.get("coroutine") for r in traced.records("stall")} == {"main"}
+    assert {r.get("task") for r in traced.records("stall")} == {"Task-1"}
     frames = [f for f in finding["frames"] if f["lang"] == "python"
               and f["file"].endswith("python_order.py")]
     assert [f["line"] for f in frames] == [
