@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,8 +26,11 @@ char *locate_library(void)
     };
     char exe[PATH_MAX];
     ssize_t len = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-    if (len > 0) {
+    if (len > 0)
         exe[len] = '\0';
+    else /* /proc is not mounted */
+        len = realpath((const char *)getauxval(AT_EXECFN), exe) != NULL;
+    if (len > 0) {
         *strrchr(exe, '/') = '\0';
         for (size_t i = 0; i < COUNT_OF(relative); i++) {
             char *candidate = mem_printf("%s%s", exe, relative[i]);

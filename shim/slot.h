@@ -60,8 +60,8 @@ enum st_rule {
     ST_RULE_MUTEX,     /* args[0]: a lock that was held, args[1]: by whom, args[2]: deadline */
     ST_RULE_COND,      /* args[0]: cond, args[1]: mutex, args[2]: deadline */
     ST_RULE_THREAD,    /* args[0]: pthread_t, args[1]: deadline */
-    ST_RULE_SEMAPHORE, /* args[0]: sem_t *, args[1]: the pthread_t of another thread that holds it, and
-                        * 1 where it was 0; args[2]: deadline */
+    ST_RULE_SEMAPHORE, /* args[0]: sem_t *, args[1]: the pthread_t of another thread that holds it,
+                        * and 1 where it was 0; args[2]: deadline */
     ST_RULE_CHILD,     /* args[0]: pid, args[1]: options with WNOHANG, args[2]: waitid's type */
     ST_RULE_COMMAND,   /* args[0]: the command line */
     ST_RULE_FUTEX,     /* args[0]: address, args[1]: operation, args[2]: struct timespec * */
@@ -218,6 +218,7 @@ struct st_slot {
     uintptr_t stack_lo, stack_hi; /* 0: not known */
     uint32_t generation;          /* counts the loops that have lived in this slot */
     const char *api_name;
+    char name[16];              /* the thread's, when its loop began; empty: not known */
     bool candidate;             /* not a loop thread yet: see probe/candidate.c */
     uintptr_t loop_lo, loop_hi; /* of a candidate: the text of its loop's run function */
     _Atomic uint32_t allowed;   /* depth of stalltrace_allow_begin */

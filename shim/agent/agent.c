@@ -56,8 +56,7 @@ static void make_path(void)
 {
     struct st_text t = {trace_path, sizeof(trace_path), 0};
     char exe[4096];
-    long n = syscall(SYS_readlink, "/proc/self/exe", exe, sizeof(exe) - 1);
-    exe[n > 0 ? n : 0] = 0;
+    st_own_exe(exe, sizeof(exe));
     const char *name = strrchr(exe, '/');
     st_text_add(&t, st_shared->settings->output);
     st_text_char(&t, '/');

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 static long read_path(const char *path, char *buf, size_t size)
 {
@@ -241,4 +242,16 @@ uint64_t st_throttled_ns(void)
     if (line)
         number(line + 14, &usec, 10);
     return usec * 1000;
+}
+
+size_t st_own_exe(char *path, size_t size)
+{
+    long n = syscall(SYS_readlink, "/proc/self/exe", path, size - 1);
+    if (n <= 0) { /* /proc is not mounted */
+        const char *name = (const char *)getauxval(AT_EXECFN);
+        n = name && name[0] == '/' && strlen(name) < size ? (long)strlen(name) : 0;
+        memcpy(path, name, (size_t)n);
+    }
+    path[n] = 0;
+    return (size_t)n;
 }

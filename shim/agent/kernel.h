@@ -27,6 +27,9 @@ struct st_sleep {
 };
 int st_sleeping_in(pid_t tid, struct st_sleep *out);
 
+/* The path of the program, and its length; empty where it is not known. */
+size_t st_own_exe(char *path, size_t size);
+
 /* Takes the user, group and supplementary groups of that thread for the calling one. */
 void st_follow_ids(pid_t tid);
 

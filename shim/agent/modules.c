@@ -1,6 +1,7 @@
 /* The objects that stacks lie in: found by address without the loader's lock, written to the trace
  * the first time. */
 #include "agent.h"
+#include "kernel.h"
 #include "json.h"
 #include "memory.h"
 
@@ -59,8 +60,7 @@ static void module_path(uint64_t name_at, char *path, size_t size)
     if (name_at == 0 || st_mem_read_string(name_at, path, size) < 0)
         path[0] = 0;
     if (!path[0]) { /* the executable has no name here, and neither has a static-PIE */
-        long n = syscall(SYS_readlink, "/proc/self/exe", path, size - 1);
-        path[n > 0 ? n : 0] = 0;
+        st_own_exe(path, size);
     } else if (!strcmp(path, "linux-vdso.so.1")) {
         strcpy(path, "[vdso]");
     }

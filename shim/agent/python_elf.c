@@ -5,6 +5,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
@@ -129,6 +130,28 @@ static int visit_line(const char *line, int (*visit)(void *ctx, const struct st_
     return 0;
 }
 
+/* Where /proc is not mounted: the loader's own list, which may change meanwhile. */
+static int each_loaded(int (*visit)(void *ctx, const struct st_py_module *module), void *ctx)
+{
+    enum { OBJECTS_MAX = 4096 };
+    uint64_t at = (uintptr_t)_r_debug.r_map;
+    int rc = 0;
+
+    for (int i = 0; i < OBJECTS_MAX && at != 0 && rc == 0; i++) {
+        struct st_py_module module = {0};
+        struct link_map map;
+        if (st_mem_read(at, &map, sizeof(map)) != 0) {
+            return -EFAULT;
+        }
+        module.bias = map.l_addr;
+        if (read_dynamic(&module, (uintptr_t)map.l_ld) == 0) {
+            rc = visit(ctx, &module);
+        }
+        at = (uintptr_t)map.l_next;
+    }
+    return rc;
+}
+
 int st_py_each_module(int (*visit)(void *ctx, const struct st_py_module *module), void *ctx)
 {
     char buffer[4096], line[LINE_MAX_LENGTH];
@@ -137,7 +160,7 @@ int st_py_each_module(int (*visit)(void *ctx, const struct st_py_module *module)
     int fd = open(st_py_maps_path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0) {
-        return -errno;
+        return errno == ENOENT ? each_loaded(visit, ctx) : -errno;
     }
     while (rc == 0) {
         ssize_t got = read(fd, buffer, sizeof(buffer));

@@ -60,8 +60,8 @@ void st_record_process(void)
     js_number("ppid", (uint64_t)getppid());
     size_t n = read_file("/proc/sys/kernel/hostname", text, sizeof(text));
     js_string_n("host", text, n && text[n - 1] == '\n' ? n - 1 : n);
-    long len = syscall(SYS_readlink, "/proc/self/exe", text, sizeof(text));
-    js_string_n("exe", text, len > 0 ? (size_t)len : 0);
+    st_own_exe(text, sizeof(text));
+    js_string("exe", text);
     add_arguments();
     js_number("start_ns", st_shared->start_real_ns);
     js_open("threshold_ns", '{');

@@ -4,6 +4,8 @@
 #include "json.h"
 #include "memory.h"
 
+#include <string.h>
+
 static const char *const home_names[] = {"none", "epoll", "poll", "select", "io_uring"};
 
 void st_record_loop(uint32_t loop, const struct st_slot *s)
@@ -11,6 +13,8 @@ void st_record_loop(uint32_t loop, const struct st_slot *s)
     char name[64];
     if (!s->api_name || st_mem_read_string((uintptr_t)s->api_name, name, sizeof(name)) < 0)
         st_thread_name(s->tid, name, sizeof(name));
+    if (!name[0]) /* it has ended, or /proc is not mounted */
+        memcpy(name, s->name, sizeof(s->name));
     js_begin("loop");
     js_number("loop", loop);
     js_number("tid", (uint64_t)s->tid);

@@ -150,6 +150,9 @@ static struct st_slot *prepare_slot(enum st_home home, int fd, uintptr_t site)
     find_stack(s);
     s->generation = atomic_fetch_add(&generations, 1) + 1;
     s->api_name = NULL;
+    memset(s->name, 0, sizeof(s->name));
+    if (!st_is_filtered())
+        ST_RAW(SYS_prctl, PR_GET_NAME, s->name, 0, 0);
     atomic_store(&s->shared, false);
     atomic_store(&s->allowed, 0);
     atomic_store(&s->home_closed, 0);

@@ -1,5 +1,6 @@
 """What has bitten tools like this one. Each program checks its own behaviour (tests/programs/
 hazards.c), and most of them must be found out all the same."""
+import json
 import os
 import shutil
 import subprocess
@@ -164,3 +165,31 @@ def test_ids_change_while_the_agent_starts(preload):
     traced = preload("sh", "-c", f"for i in $(seq 50); do {change}; done",
                      env={"STALLTRACE_LOOPS": "main"})
     assert (traced.exit, traced.out, traced.err) == (0, b"65534\n" * 50, ""), traced
+
+
+def test_without_proc(tmp_path):
+    """A minimal chroot, say: nothing but the names of other threads is lost."""
+    script = tmp_path / "blocks.py"
+    script.write_text("import asyncio, time\n"
+                      "async def blocks():\n"
+                      "    time.sleep(0.2)\n"
+                      "asyncio.run(blocks())\n")
+    unshare = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
+    prepare = "mount --make-rprivate / && umount -l /proc"
+    probe = subprocess.run([*unshare, "sh", "-c", prepare], stderr=subprocess.PIPE, check=False)
+    if probe.returncode != 0:
+        pytest.skip("no mount namespaces, or /proc cannot be unmounted in one")
+    result = subprocess.run(
+        [*unshare, "sh", "-c", f'{prepare} && "$0" run -o "$1" -- {harness.PYTHON} "$2" && '
+         '"$0" report --format json "$1"', harness.STALLTRACE, tmp_path / "out", script],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60,
+        env=harness.environment(), check=False)
+    assert result.returncode == 0, result
+    report = json.loads(result.stdout)
+    finding, = [f for f in report["findings"] if f["call"] == "clock_nanosleep"]
+    frame = finding["frames"][finding["culprit"]]
+    assert (frame["function"], frame["file"], frame["line"]) == ("blocks", str(script), 3)
+    assert finding["task"] == "Task-1"
+    process, = report["processes"]
+    assert process["exe"].startswith("/usr/bin/python3")
+    assert [loop["name"] for loop in process["loops"]] == ["python3"]
