@@ -63,7 +63,7 @@ def test_holder_of_the_gil(run, python):
         for wait in finding["waited_for"]:
             waits[wait["detail"]] = waits.get(wait["detail"], 0) + wait["count"]
     most = max(waits, key=waits.get)
-    assert re.match(r"the GIL, held by thread \d+ \([^)]+\) at .*/" + place("burn", "burn"),
+    assert re.match(r"the GIL, held by thread \d+ \(.+\) at .*/" + place("burn", "burn"),
                     most), traced.describe()
     text = harness.command("report", traced.dir).stdout
     assert "waiting for Python's GIL kept the loop for " in text
