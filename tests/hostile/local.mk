@@ -56,7 +56,7 @@ tests/hostile/exceptions: tests/hostile/exceptions.cc tests/hostile/hostile.h
 CLEANFILES += tests/hostile/plugin.so tests/hostile/exceptions
 EXTRA_DIST += tests/hostile/plugin.c tests/hostile/exceptions.cc tests/hostile/builds.c \
 	scripts/transparency scripts/transparency.d/common.py scripts/transparency.d/cpython.py \
-	scripts/transparency.d/loops_everywhere.c scripts/transparency.d/servers.py \
-	scripts/transparency.d/stress.py doc/transparency.md \
+	scripts/transparency.d/installed.py scripts/transparency.d/loops_everywhere.c \
+	scripts/transparency.d/servers.py scripts/transparency.d/stress.py doc/transparency.md \
 	tests/e2e/test_hostile_builds.py tests/e2e/test_transparency.py \
 	tests/e2e/test_transparency_builds.py
