@@ -59,6 +59,7 @@ libstalltrace_la_SOURCES = \
 	shim/probe/what.c \
 	shim/probe/wrappers.c \
 	shim/nowait.h \
+	shim/what_of.h \
 	shim/pyframes.h \
 	shim/repeat.h \
 	shim/slot.h
@@ -103,6 +104,7 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/what.c \
 	shim/agent/words.c \
 	shim/nowait.h \
+	shim/what_of.h \
 	shim/pyframes.h \
 	shim/slot.h
 stalltrace_agent_la_CFLAGS = $(SHIM_CFLAGS) $(LIBUNWIND_CFLAGS)

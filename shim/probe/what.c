@@ -37,14 +37,6 @@ void st_what_string(struct st_what *w, const char *text)
     w->kind = n ? ST_WHAT_TEXT : ST_WHAT_NONE;
 }
 
-static void set_words(struct st_what *w, uint64_t a, uint64_t b)
-{
-    uint64_t words[2] = {a, b};
-    st_copy(w->bytes, words, sizeof(words));
-    w->len = sizeof(words);
-    w->kind = ST_WHAT_WORDS;
-}
-
 uint8_t st_mode_class(unsigned mode, bool tty)
 {
     if (S_ISSOCK(mode))
@@ -118,160 +110,46 @@ void st_what_fd(struct st_what *w, int fd)
     }
 }
 
-/* How long the caller asked to sleep, in ns. An absolute time counts from the start of the call,
- * `ticks` ago. */
-static uint64_t asked_ns(const uint64_t *args, uint64_t ticks)
+/* ---- what shim/what_of.h asks for ---- */
+
+static bool st_read(void *to, uint64_t from, size_t n)
 {
-    struct timespec t;
-    if (!st_peek(&t, (const void *)args[0], sizeof(t)))
-        return 0;
-    int64_t ns = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-    if (args[1]) {
-        struct timespec now = {0, 0};
-        if (!atomic_load_explicit(&st_filtered, memory_order_relaxed))
-            ST_RAW(SYS_clock_gettime, args[2], &now, 0, 0);
-        ns -= (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-        ns += (int64_t)((double)ticks * st_shared.ns_per_tick);
+    return st_peek(to, (const void *)from, n);
+}
+
+static void st_set_text(struct st_what *w, uint64_t from)
+{
+    st_what_string(w, (const char *)from);
+}
+
+static void st_set_fd(struct st_what *w, int fd)
+{
+    st_what_fd(w, fd);
+}
+
+static int64_t st_clock(clockid_t clock)
+{
+    struct timespec now = {0, 0};
+    if (!atomic_load_explicit(&st_filtered, memory_order_relaxed))
+        ST_RAW(SYS_clock_gettime, clock, &now, 0, 0);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void st_set_closed(struct st_what *w, const struct st_call *c, const uint64_t *args);
+
+#include "../what_of.h"
+
+static void st_set_closed(struct st_what *w, const struct st_call *c, const uint64_t *args)
+{
+    if (c->class == ST_FD && args[2]) {
+        *w = *(const struct st_what *)(uintptr_t)args[2];
+    } else { /* what it was cannot be asked any more */
+        w->class = ST_FILE;
+        st_set_words(w, args[0], 0);
     }
-    return ns > 0 ? (uint64_t)ns : 0;
-}
-
-/* Milliseconds of a relative timeout, as poll has them: -1 is for ever. */
-static uint64_t timeout_ms(const void *timeout)
-{
-    struct timespec t;
-    if (!timeout)
-        return (uint64_t)-1L;
-    if (!st_peek(&t, timeout, sizeof(t)))
-        return 0;
-    return (uint64_t)(t.tv_sec * 1000 + (t.tv_nsec + 999999) / 1000000);
-}
-
-static void set_address(struct st_what *w, uintptr_t address, uintptr_t len)
-{
-    w->local = false;
-    w->len = len <= sizeof(w->bytes) && st_peek(w->bytes, (const void *)address, len)
-                 ? (uint16_t)len
-                 : 0;
-    w->kind = ST_WHAT_SOCKET;
-}
-
-/* The first of getaddrinfo_a's names. */
-static const char *first_name(const uint64_t *args)
-{
-    struct gaicb *first, request;
-    if ((int)args[1] < 1 || !st_peek(&first, (const void *)args[2], sizeof(first)) ||
-        !st_peek(&request, first, sizeof(request)))
-        return NULL;
-    return request.ar_name;
-}
-
-static void set_stream(struct st_what *w, const FILE *f)
-{
-    if (f && st_stream_has_file(f))
-        st_what_fd(w, f->_fileno);
-}
-
-static void set_dir(struct st_what *w, const void *dir)
-{
-    int fd; /* glibc's struct __dirstream begins with it */
-    if (st_peek(&fd, dir, sizeof(fd)))
-        st_what_fd(w, fd);
-}
-
-/* The one descriptor that poll waits for. */
-static void set_polled(struct st_what *w, uint64_t address)
-{
-    struct pollfd first;
-    if (st_peek(&first, (const void *)address, sizeof(first)) && first.fd >= 0)
-        st_what_fd(w, first.fd);
 }
 
 void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args, uint64_t ticks)
 {
-    w->kind = ST_WHAT_NONE;
-    w->class = ST_IPC;
-    w->protocol = 0;
-    w->blocking = w->waits = w->local = false;
-    w->len = 0;
-    switch ((enum st_rule)c->rule) {
-    case ST_RULE_SECONDS:
-        set_words(w, args[0] * 1000000000ull, 0);
-        break;
-    case ST_RULE_USECONDS:
-        set_words(w, args[0] * 1000ull, 0);
-        break;
-    case ST_RULE_TIMESPEC:
-        set_words(w, asked_ns(args, ticks), 0);
-        break;
-    case ST_RULE_TIMEOUT:
-        set_words(w, timeout_ms((const void *)args[0]), 0);
-        break;
-    case ST_RULE_FD:
-    case ST_RULE_SYNC:
-    case ST_RULE_FLOCK:
-    case ST_RULE_INODE:
-    case ST_RULE_TWO_FDS:
-    case ST_RULE_IOCTL:
-    case ST_RULE_DRAIN:
-    case ST_RULE_MQ:
-        st_what_fd(w, (int)args[0]);
-        break;
-    case ST_RULE_STREAM:
-        set_stream(w, (const FILE *)args[0]);
-        break;
-    case ST_RULE_DIR:
-        set_dir(w, (const void *)args[0]);
-        break;
-    case ST_RULE_CLOSE:
-        if (c->class == ST_FD && args[2]) {
-            *w = *(const struct st_what *)(uintptr_t)args[2];
-        } else { /* what it was cannot be asked any more */
-            w->class = ST_FILE;
-            set_words(w, args[0], 0);
-        }
-        break;
-    case ST_RULE_CONNECT:
-        st_what_fd(w, (int)args[0]);
-        set_address(w, args[1], args[2]);
-        break;
-    case ST_RULE_ADDRESS:
-        set_address(w, args[0], args[1]);
-        break;
-    case ST_RULE_LIST:
-        st_what_string(w, first_name(args));
-        break;
-    case ST_RULE_PATH:
-    case ST_RULE_HOST:
-    case ST_RULE_COMMAND:
-    case ST_RULE_TEXT:
-    case ST_RULE_SPAWN:
-        st_what_string(w, (const char *)args[0]);
-        break;
-    case ST_RULE_POLL:
-        set_words(w, args[0], args[1]);
-        if (args[1] == 1)
-            set_polled(w, args[2]);
-        break;
-    case ST_RULE_WAIT:
-    case ST_RULE_SELECT:
-    case ST_RULE_MUTEX:
-    case ST_RULE_COND:
-    case ST_RULE_THREAD:
-    case ST_RULE_SEMAPHORE:
-    case ST_RULE_FUTEX:
-    case ST_RULE_ID:
-    case ST_RULE_QUEUE:
-    case ST_RULE_SEMOP:
-        set_words(w, args[0], args[1]);
-        break;
-    case ST_RULE_CHILD:
-        set_words(w, args[0], args[2]);
-        break;
-    case ST_RULE_NONE:
-    case ST_RULE_ALWAYS:
-    case ST_RULE_UNLESS:
-    case ST_RULE_BARRIER:
-        break;
-    }
+    st_what_by_rule(w, c, args, (uint64_t)((double)ticks * st_shared.ns_per_tick));
 }
