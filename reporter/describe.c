@@ -128,6 +128,10 @@ void describe_iteration(struct strbuf *out, const struct profile *profile)
             sb_add(out, "waiting for Python's GIL");
             return;
         }
+        if (profile_calls_are_late(profile)) {
+            sb_add(out, "a call that was told not to wait");
+            return;
+        }
         profile_small_calls(profile, &count, &total_ns);
         describe_count(out, count, "small blocking call");
         return;

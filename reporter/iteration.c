@@ -100,6 +100,7 @@ static void add_time(struct time_split *into, const struct time_split *from)
     into->throttled_ns += from->throttled_ns;
     into->frozen_ns += from->frozen_ns;
     into->found_ns += from->found_ns;
+    into->found_unknown |= from->found_unknown;
 }
 
 void profile_time(struct profile *profile, const struct breakdown *breakdown, uint64_t elapsed_ns)

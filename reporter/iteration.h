@@ -69,9 +69,14 @@ void profile_free(struct profile *profile);
 /* What most of the longest iteration's time was, apart from calls that are findings themselves. */
 enum cause { CAUSE_UNKNOWN, CAUSE_MIXED, CAUSE_CALLS, CAUSE_CPU, CAUSE_RUNNABLE, CAUSE_ASLEEP };
 enum cause profile_cause(const struct profile *profile);
-/* Was the longest of these calls over its threshold, and so is a finding of its own? */
-bool call_sum_is_found(const struct call_sum *sum);
-/* Calls below their threshold in the longest iteration. */
+/* Was the longest of these calls, which were part of `time`, a finding of its own? It was over its
+ * threshold then, and it could have waited. */
+bool call_sum_is_found(const struct time_split *time, const struct call_sum *sum);
+/* Was most of the time of calls that are no findings in some that were told not to wait, and took
+ * longer than their threshold all the same? The kernel was busy with them, or their thread not run.
+ */
+bool profile_calls_are_late(const struct profile *profile);
+/* Calls that are no findings of their own in the longest iteration. */
 void profile_small_calls(const struct profile *profile, uint64_t *count, uint64_t *total_ns);
 /* `on CPU 97 %`; nothing where the time is not known. */
 void describe_cause_of_time(struct strbuf *out, const struct profile *profile);

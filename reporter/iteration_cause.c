@@ -13,11 +13,15 @@ unsigned int percent_of(uint64_t part, uint64_t whole)
     return whole == 0 ? 0 : (unsigned int)((double)part * 100.0 / (double)whole + 0.5);
 }
 
-bool call_sum_is_found(const struct call_sum *sum)
+static uint64_t longest_ns(const struct call_sum *sum)
 {
-    uint64_t longest =
-        sum->max_ns > 0 || sum->count == 0 ? sum->max_ns : sum->total_ns / sum->count;
-    return longest >= sum->threshold_ns;
+    return sum->max_ns > 0 || sum->count == 0 ? sum->max_ns : sum->total_ns / sum->count;
+}
+
+bool call_sum_is_found(const struct time_split *time, const struct call_sum *sum)
+{
+    return longest_ns(sum) >= sum->threshold_ns &&
+           (time->found_unknown || time->found_ns >= longest_ns(sum));
 }
 
 /* Those below their threshold: a call over it has a finding of its own, and the others may be
@@ -25,14 +29,14 @@ bool call_sum_is_found(const struct call_sum *sum)
  */
 static struct call_sum small_calls(const struct profile *profile, const struct call_sum *sum)
 {
-    bool known = profile->worst.time.found_ns > 0;
+    const struct time_split *time = &profile->worst.time;
     struct call_sum small = *sum;
-    if (!call_sum_is_found(sum))
+    if (!call_sum_is_found(time, sum))
         return small;
     small.count -= small.count > 0;
     small.total_ns -= sum->max_ns < sum->total_ns ? sum->max_ns : sum->total_ns;
     if (sum->max_ns == 0 || small.count == 0 ||
-        (!known && small.total_ns / small.count >= sum->threshold_ns))
+        (time->found_unknown && small.total_ns / small.count >= sum->threshold_ns))
         small.count = small.total_ns = 0;
     return small;
 }
@@ -49,7 +53,7 @@ void profile_small_calls(const struct profile *profile, uint64_t *count, uint64_
         *count += small.count;
         *total_ns -= found_ns < *total_ns ? found_ns : *total_ns;
     }
-    if (time->found_ns > 0)
+    if (!time->found_unknown)
         *total_ns = time->calls_ns > time->found_ns ? time->calls_ns - time->found_ns : 0;
     if (*count == 0 || *total_ns == 0)
         *count = *total_ns = 0;
@@ -129,20 +133,42 @@ bool waits_mostly_for_gil(const struct profile *profile)
     return count > profile->samples / 2;
 }
 
-static void describe_small_calls(struct strbuf *out, const struct profile *profile)
+/* The kind that most of the time of the small calls went to; `call` is NULL where there are none.
+ */
+static struct call_sum top_small_calls(const struct profile *profile, size_t *kinds)
 {
-    uint64_t count, total_ns;
-    profile_small_calls(profile, &count, &total_ns);
     struct call_sum top = {0};
-    size_t kinds = 0;
+    *kinds = 0;
     for (size_t i = 0; i < profile->worst.call_count; i++) {
         struct call_sum small = small_calls(profile, &profile->worst.calls[i]);
         if (small.count == 0)
             continue;
-        kinds++;
+        ++*kinds;
         if (top.call == NULL || small.total_ns > top.total_ns)
             top = small;
     }
+    return top;
+}
+
+static bool is_late(const struct profile *profile, const struct call_sum *top)
+{
+    return top->call != NULL && longest_ns(top) >= top->threshold_ns &&
+           !call_sum_is_found(&profile->worst.time, top);
+}
+
+bool profile_calls_are_late(const struct profile *profile)
+{
+    size_t kinds;
+    struct call_sum top = top_small_calls(profile, &kinds);
+    return is_late(profile, &top);
+}
+
+static void describe_small_calls(struct strbuf *out, const struct profile *profile)
+{
+    uint64_t count, total_ns;
+    size_t kinds;
+    profile_small_calls(profile, &count, &total_ns);
+    struct call_sum top = top_small_calls(profile, &kinds);
     describe_count(out, count, "call");
     if (waits_mostly_for_gil(profile)) {
         sb_add(out, ", most of the time waiting for Python's GIL,");
@@ -151,7 +177,7 @@ static void describe_small_calls(struct strbuf *out, const struct profile *profi
         sb_add_clean(out, top.call);
         sb_add(out, kinds > 1 ? "," : "");
     }
-    sb_add(out, " under the threshold, ");
+    sb_add(out, is_late(profile, &top) ? " told not to wait, " : " under the threshold, ");
     describe_duration(out, total_ns);
 }
 

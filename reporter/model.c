@@ -150,7 +150,8 @@ static void account(struct finding *finding, const struct stack_view *view,
     finding->total_ns += added_ns;
     if (stall->elapsed_ns > finding->max_ns || finding->trace == NULL) {
         finding->max_ns = stall->elapsed_ns;
-        finding->detail = stall->detail;
+        if (stall->detail != NULL) /* those that were only counted have none */
+            finding->detail = stall->detail;
         finding->trace = trace;
         finding->loop = stall->loop;
         finding->view = view;

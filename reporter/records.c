@@ -207,6 +207,7 @@ static void read_breakdown(const struct trace *trace, struct json_object *record
             .throttled_ns = get_number(time, "throttled_ns"),
             .frozen_ns = get_number(time, "frozen_ns"),
             .found_ns = get_number(time, "found_ns"),
+            .found_unknown = member(time, "found_ns") == NULL,
         };
     }
     struct json_object *calls = get_array(record, "calls");

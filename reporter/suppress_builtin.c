@@ -59,6 +59,9 @@ static const char *const builtin[] = {
     /* MariaDB's pool of threads: all but one wait for a connection that has something to do. */
     "class:lock process:mariadbd frame:get_event",
 
+    /* uWSGI's threads take turns at accept: the one that has the lock waits there. */
+    "class:lock caller:wsgi_req_accept",
+
     /* Python ends, and takes its objects apart: the loop's last iteration is over. */
     "class:iteration frame:Py_FinalizeEx",
 

@@ -66,7 +66,7 @@ static void add_time(const struct text *t, const struct time_split *time)
 }
 
 /* `, 402 ms in all, the longest 400 ms (a finding of its own)` */
-static void add_sum(const struct text *t, const struct call_sum *sum)
+static void add_sum(const struct text *t, const struct time_split *time, const struct call_sum *sum)
 {
     uint64_t mean = sum->total_ns / sum->count;
     bool differ = sum->max_ns / 2 > mean;
@@ -77,7 +77,7 @@ static void add_sum(const struct text *t, const struct call_sum *sum)
         describe_duration(t->out, differ ? sum->max_ns : mean);
         sb_add(t->out, differ ? "" : sum->max_ns > 0 ? " each" : " on average");
     }
-    if (call_sum_is_found(sum))
+    if (call_sum_is_found(time, sum))
         sb_add(t->out,
                sum->count == 1 || differ ? " (a finding of its own)" : " (findings of their own)");
     sb_add(t->out, "\n");
@@ -98,7 +98,7 @@ static void add_calls(const struct text *t, const struct profile *profile)
         describe_count(t->out, sum->count, "call");
         sb_add(t->out, " of ");
         sb_add_clean(t->out, sum->call);
-        add_sum(t, sum);
+        add_sum(t, time, sum);
     }
     if (more > 0) {
         text_note(t);

@@ -78,7 +78,8 @@ struct loop {
 /* Where the time of an iteration went. */
 struct time_split {
     uint64_t calls_ns, cpu_ns, runnable_ns, asleep_ns, throttled_ns, frozen_ns;
-    uint64_t found_ns; /* part of calls_ns: in calls that are stalls of their own */
+    uint64_t found_ns;  /* part of calls_ns: in calls that are stalls of their own */
+    bool found_unknown; /* the trace does not say */
 };
 
 /* What the calls of one function added up to in an iteration. */

@@ -319,8 +319,7 @@ void st_record_iteration_end(uint32_t stall, const struct st_time *time,
     js_number("elapsed_ns", time->elapsed);
     js_open("time", '{');
     js_number("calls_ns", time->calls);
-    if (time->found)
-        js_number("found_ns", time->found);
+    js_number("found_ns", time->found);
     js_number("cpu_ns", time->cpu);
     js_number("runnable_ns", time->runnable);
     js_number("asleep_ns", time->asleep);

@@ -45,6 +45,8 @@ def test_holder_of_a_lock(run, python):
                  options=("--threshold", "100ms"))
     assert traced.exit == 0, traced
     finding = traced.find("sem_wait")
+    if finding["detail"] is None and int(re.search(r"3\.(\d+)$", python)[1]) >= 13:
+        pytest.skip("this Python's locks are no semaphores")
     assert finding["frames"][finding["culprit"]]["line"] == \
         harness.stall_line("holders.py", "lock")
     assert re.match(r"held by thread \d+ \([^)]+\) at .*/" + place("keep", "keep"),

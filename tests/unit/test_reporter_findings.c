@@ -216,13 +216,13 @@ START_TEST(totals_come_from_ends_and_counts_too)
                                                                          "\"clock_nanosleep\","
                                                                          "\"class\":\"sleep\","
                                                                          "\"stack\":1,\"count\":3,"
-                                                                         "\"total_ns\":90,\"max_"
-                                                                         "ns\":40}\n");
+                                                                         "\"total_ns\":1090,\"max_"
+                                                                         "ns\":1040}\n");
     ck_assert_uint_eq(model.count, 1);
     const struct finding *f = model.findings[0];
     ck_assert_uint_eq(f->count, 5);
-    ck_assert_uint_eq(f->total_ns, 690);
-    ck_assert_uint_eq(f->max_ns, 500);
+    ck_assert_uint_eq(f->total_ns, 1690);
+    ck_assert_uint_eq(f->max_ns, 1040);
     ck_assert_uint_eq(f->in_progress, 0);
     ck_assert_str_eq(f->detail, "1 s");
 }
