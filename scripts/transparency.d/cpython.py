@@ -17,7 +17,8 @@ MODULES = ["test_asyncio", "test_signal", "test_threading", "test_subprocess", "
            "test_time", "test_mmap", "test_posix"]
 # What does not end on some machines, without stalltrace: there is a /dev/vsock with nobody behind it.
 IGNORED = {"test_socket": "*VSOCK*"}
-DEADLINES = {"test_asyncio": 900, "test_io": 600}
+DEADLINES = {"test_asyncio": 900, "test_io": 600, "test_multiprocessing_fork": 900,
+             "test_multiprocessing_spawn": 1800, "test_multiprocessing_forkserver": 1800}
 DEADLINE = 420
 
 
