@@ -30,8 +30,8 @@ extern const char *st_py_maps_path;
 int st_py_detect(struct st_py_layout *layout);
 
 /* The thread state (PyThreadState *) of the thread with that pthread_t (0: not known), and, where
- * the version keeps it, that tid. Where a thread has several (sub-interpreters), the one of the youngest
- * interpreter that runs a frame. 0: it has none. */
+ * the version keeps it, that tid. Where a thread has several (sub-interpreters), the one of the
+ * youngest interpreter that runs a frame. 0: it has none. */
 uint64_t st_py_tstate_of(const struct st_py_layout *layout, uint64_t pthread, pid_t tid);
 
 /* Does it look like a thread state of one of this process's interpreters? */

@@ -105,14 +105,14 @@ START_TEST(time_for_which_the_process_was_stopped_is_no_time_of_its_loops)
 {
     /* Stopped at home, in an iteration on CPU, in a call of another, and once more than is told. */
     const char *lines = FIRST LOOP FROZEN(1000, 1100, 5000, 4000) FROZEN(10000, 10500, 80000, 60000)
-        FROZEN(90500, 90600, 94500, 4000) "{\"type\":\"frozen\",\"count\":2,\"elapsed_ns\":7}"
-                                          "\n" FIGURES(
-                                              4, 96100, 20000, 4600,
-                                              "\"iteration_hist\":[[480,1],[960,1],[4352,1],[63488,"
-                                              "1]],\"calls_hist\":[[480,1],"
-                                              "[4096,1]]",
-                                              "[[10300,65000],[90500,4500],[9300,1000],[300,500]]",
-                                              "[500,4100,0,0]");
+        FROZEN(90500, 90600, 94500,
+               4000) "{\"type\":\"frozen\",\"count\":2,\"elapsed_ns\":7}"
+                     "\n" FIGURES(4, 96100, 20000, 4600,
+                                  "\"iteration_hist\":[[480,1],[960,1],[4352,1],[63488,"
+                                  "1]],\"calls_hist\":[[480,1],"
+                                  "[4096,1]]",
+                                  "[[10300,65000],[90500,4500],[9300,1000],[300,500]]",
+                                  "[500,4100,0,0]");
     struct model model;
     model_init(&model, NULL, NULL);
     const struct trace *trace = feed_model(&model, lines);
