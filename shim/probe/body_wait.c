@@ -88,6 +88,18 @@ WRAPPER(epoll_pwait2, int,
     return loop_epoll_pwait2(epfd, events, max, timeout, mask);
 }
 
+/* An epoll fd that is waited for through another is a part of that one's loop: a library's, whose
+ * events the loop fetches with a timeout of 0. */
+WRAPPER(epoll_ctl, int, (int epfd, int op, int fd, struct epoll_event *event))
+{
+    if (ST_LIKELY(!st_self || op != EPOLL_CTL_ADD || fd != st_self->home_fd))
+        return real_epoll_ctl(epfd, op, fd, event);
+    int r = real_epoll_ctl(epfd, op, fd, event);
+    if (r == 0)
+        st_home_driven_by(st_self, epfd);
+    return r;
+}
+
 /* ---- poll and select: known by their call site ---- */
 
 #define SITE ((uintptr_t)__builtin_return_address(0))

@@ -308,6 +308,15 @@ bool st_polls_elsewhere(struct st_slot *s, const struct pollfd *fds, unsigned lo
     return false;
 }
 
+/* The home fd has been added to another epoll fd. */
+void ST_COLD st_home_driven_by(struct st_slot *s, int epfd)
+{
+    int error = errno;
+    if (s->home == ST_HOME_EPOLL && !s->candidate)
+        move_home(s, ST_HOME_EPOLL, epfd, 0);
+    errno = error;
+}
+
 static bool ST_COLD not_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site,
                              bool waits, uintptr_t here)
 {

@@ -228,6 +228,7 @@ void st_thread_named(const char *name);
 
 /* Home waits. st_is_home says whether a wait on `fd` is the loop's own (and moves the home where it
  * has moved); `waits`: its timeout is not 0. Begin and end bracket it. */
+void st_home_driven_by(struct st_slot *s, int epfd);
 bool st_is_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site, bool waits);
 struct pollfd;
 bool st_polls_elsewhere(struct st_slot *s, const struct pollfd *fds, unsigned long n);

@@ -224,6 +224,19 @@ TEST(epoll_create1, SUPPORT)
     IN_CHILD(t, call(-1));
 }
 
+TEST(epoll_ctl, SUPPORT)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    int outer = keep_fd(t, epoll_create1(EPOLL_CLOEXEC));
+    int inner = keep_fd(t, epoll_create1(EPOLL_CLOEXEC));
+    CALLED(t, call(outer, EPOLL_CTL_ADD, inner, &event));
+    digest_number(t, call(outer, EPOLL_CTL_ADD, inner, &event));
+    digest_number(t, errno);
+    digest_number(t, call(inner, EPOLL_CTL_ADD, outer, &event));
+    digest_number(t, errno);
+    digest_number(t, call(outer, EPOLL_CTL_DEL, inner, NULL));
+}
+
 TEST(chroot, SUPPORT)
 {
     IN_CHILD(t, call("/"));

@@ -60,9 +60,10 @@ def test_a_poll_of_the_home_epoll_fd_is_the_home_wait(run, program):
     traced.assert_clean()
 
 
-def test_an_epoll_fd_that_is_only_asked_is_not_the_home(run, program):
+@pytest.mark.parametrize("how", ["asked", "driven"])
+def test_an_epoll_fd_that_is_only_asked_is_not_the_home(run, program, how):
     """A library's, of which the loop fetches events with a timeout of 0, though it came first."""
-    traced = run(program("nested"), "asked", options=["--strict=wait", *CALM])
+    traced = run(program("nested"), how, options=["--strict=wait", *CALM])
     assert traced.exit == 0, traced
     traced.assert_clean()
     loop, = traced.report()["processes"][0]["loops"]

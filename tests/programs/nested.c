@@ -3,7 +3,8 @@
  * `polled`: the loop's epoll fd is waited for with poll(), and its events are then fetched, as Ruby
  * does for EventMachine. `asked`: the first to be asked for events is a library's own epoll fd (as
  * libinput's or that of libmount's monitor), which the loop then waits for within its own, and asks
- * again whenever it turns. */
+ * again whenever it turns. `driven`: the same, but the library is asked first where the stack is
+ * less deep than where the loop waits. */
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -31,6 +32,27 @@ __attribute__((noinline)) static void ask(int library)
     }
 }
 
+__attribute__((noinline)) static void wait_deeper(int loop)
+{
+    char frames_between[4096];
+    struct epoll_event event;
+    __asm__ volatile("" : : "r"(frames_between) : "memory");
+    epoll_wait(loop, &event, 1, TURN_MS);
+}
+
+/* libmount's: added to the loop's own, and asked before that is first waited for. */
+static void drive(int library)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    epoll_wait(library, &event, 1, 0);
+    int loop = epoll_create1(EPOLL_CLOEXEC);
+    epoll_ctl(loop, EPOLL_CTL_ADD, library, &event);
+    for (int i = 0; i < TURNS; i++) {
+        wait_deeper(loop);
+        ask(library);
+    }
+}
+
 int main(int argc, char **argv)
 {
     int nested = argc > 1 && strcmp(argv[1], "nested") == 0;
@@ -38,6 +60,10 @@ int main(int argc, char **argv)
     int asked = argc > 1 && strcmp(argv[1], "asked") == 0;
     struct epoll_event event;
     int library = epoll_create1(EPOLL_CLOEXEC);
+    if (argc > 1 && strcmp(argv[1], "driven") == 0) {
+        drive(library);
+        return 0;
+    }
     if (asked)
         epoll_wait(library, &event, 1, 0);
     int loop = epoll_create1(EPOLL_CLOEXEC);
