@@ -72,6 +72,17 @@ def longest_park(traced):
     return max((f["max_ms"] for f in traced.report()["suppressed"] if f["class"] == "lock"), default=0)
 
 
+def run_parked(run, *argv, options):
+    """Which workers have their turn at the events, and are loops then, is a matter of chance: on a
+    busy machine it may be a single one, which never parks."""
+    for _ in range(3):
+        traced = run(*argv, options=options)
+        assert traced.exit == 0, traced
+        if longest_park(traced) > 1000:
+            break
+    return traced
+
+
 @pytest.mark.parametrize("runtime, strict", [("current", ("--strict",)), ("multi", ()),
                                              ("multi", ("--strict",))])
 def test_idle_runtime_is_clean(run, waits, runtime, strict):
@@ -87,9 +98,8 @@ def test_idle_runtime_is_clean(run, waits, runtime, strict):
 
 def test_parked_worker_is_no_finding_at_any_threshold(run, waits):
     """What is left is tokio's own locks, each held for an instant."""
-    traced = run(waits, "multi", "idle", options=("--threshold", "80ms,lock=0",
-                                                  "--iteration-threshold", "5s"))
-    assert traced.exit == 0, traced
+    traced = run_parked(run, waits, "multi", "idle", options=("--threshold", "80ms,lock=0",
+                                                              "--iteration-threshold", "5s"))
     assert longest_park(traced) > 1000
     assert [f for f in traced.findings if f["max_ms"] > 500] == [], traced.describe()
     names = [frame["function"] or "" for f in traced.findings for frame in f["frames"]]
