@@ -45,6 +45,12 @@ void st_agent_unlock(void)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+/* In a child: whoever held the lock is not there. */
+void st_agent_break_lock(void)
+{
+    atomic_store(&agent_lock, 0);
+}
+
 /* False in a child that shares this memory (vfork), or that was made past our hooks. */
 bool st_same_process(void)
 {
@@ -90,7 +96,7 @@ int st_agent_start(void)
 void ST_COLD st_agent_return(void)
 {
     int error = errno;
-    if (!st_is_filtered() && st_agent_try_lock()) {
+    if (!st_is_filtered() && st_same_process() && st_agent_try_lock()) {
         if (st_agent_state() == ST_AGENT_NONE)
             set_state(st_create_agent(false));
         atomic_store(&st_agent_wanted, false);
@@ -161,7 +167,8 @@ void st_before_exec(void)
 
 void st_agent_stop_locked(uint32_t why)
 {
-    if (st_agent_state() != ST_AGENT_RUNNING)
+    /* A process made past our hooks has no such thread to wait for, or it is its parent's. */
+    if (st_agent_state() != ST_AGENT_RUNNING || !st_same_process())
         return;
     atomic_store(&st_shared.stop, why);
     st_wake_agent();

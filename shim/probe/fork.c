@@ -24,6 +24,8 @@ static void before_fork(void)
     int error = errno;
     if (st_is_filtered())
         return; /* the child inherits the filter, and starts no agent */
+    if (!st_same_process())
+        return; /* see after_fork_in_child */
     st_agent_lock();
     has_lock = true;
     if (st_agent_state() == ST_AGENT_RUNNING) {
@@ -58,6 +60,13 @@ static void after_fork_in_child(void)
         return;
     }
     st_own_pid = (pid_t)ST_RAW(SYS_getpid, 0, 0, 0, 0);
+    if (!has_lock) {
+        /* The parent was made past these handlers (clone, _Fork, vfork). Its copy of an agent that
+         * ran may be in any state, its locks too: there is none here. */
+        st_agent_break_lock();
+        if (st_agent_state() == ST_AGENT_RUNNING)
+            atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
+    }
     if (st_agent_state() != ST_AGENT_BROKEN)
         atomic_store(&st_shared.agent_state, ST_AGENT_NONE);
     atomic_store(&st_agent_wanted, false);

@@ -34,6 +34,7 @@ static inline uint32_t st_agent_state(void)
 void st_agent_lock(void);
 bool st_agent_try_lock(void);
 void st_agent_unlock(void);
+void st_agent_break_lock(void);
 /* Ends the agent, also one that another thread is about to start, and lets none start until its
  * state is set to what this returns: what it was. ST_AGENT_BROKEN where nothing is to be undone. */
 uint32_t st_agent_bar(void);

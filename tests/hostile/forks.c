@@ -10,6 +10,8 @@
 #include <spawn.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 enum { FORKERS = 4, CHILD_DEADLINE = 20 };
@@ -285,12 +287,63 @@ static void without_storage_beside_a_loop(void)
     hostile_turn(loop);
 }
 
+/* A child that was made past libc's hooks goes on as a process of its own: it forks, runs programs,
+ * changes its ids and ends, though the watcher's thread that its memory speaks of is not there. */
+static void past_the_hooks(void)
+{
+    int loop = hostile_loop(), status;
+    hostile_stall(12);
+    hostile_turn(loop);
+    for (int what = 0; what < 5; what++) {
+        pid_t pid = what % 2 ? _Fork() : (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+        if (pid == 0) {
+            if (what < 2)
+                fork_one(0);
+            MUST(what != 2 || system("exit 7") == 7 << 8);
+            MUST(what != 3 || unshare(CLONE_FS) == 0);
+            hostile_stall(2);
+            hostile_turn(loop);
+            exit(5);
+        }
+        MUST(pid > 0 && waitpid(pid, &status, 0) == pid && status == 5 << 8);
+        hostile_turn(loop);
+    }
+}
+
+/* The watcher is away for a fork, and the next to make a call is the child of a vfork: it comes
+ * back in the parent, not there. */
+static void vforks_after_a_fork(void)
+{
+    int loop = hostile_loop(), ends[2];
+    MUST(pipe(ends) == 0);
+    for (volatile int i = 0; i < 20; i++) {
+        int status;
+        pid_t first = fork(), pid;
+        if (first == 0)
+            _exit(4);
+        if ((pid = vfork()) == 0) {
+            struct stat tasks; /* as a directory it has a link for each of them, and two more */
+            char byte;
+            if (write(ends[1], "v", 1) != 1 || read(ends[0], &byte, 1) != 1 ||
+                stat("/proc/self/task", &tasks) != 0)
+                _exit(9);
+            _exit((int)tasks.st_nlink);
+        }
+        MUST(pid > 0 && waitpid(pid, &status, 0) == pid && status == 3 << 8);
+        MUST(waitpid(first, &status, 0) == first && status == 4 << 8);
+        hostile_stall(12);
+        hostile_turn(loop);
+    }
+}
+
 static const struct hostile_case cases[] = {
     {"storm_of_500", storm_of_500},
     {"storm_of_10000", storm_of_10000},
     {"pending_cancel", pending_cancel},
     {"in_a_handler", in_a_handler},
     {"vforks", vforks},
+    {"vforks_after_a_fork", vforks_after_a_fork},
+    {"past_the_hooks", past_the_hooks},
     {"spawns", spawns},
     {"daemonises", daemonises},
     {"of_a_hanging_loop", of_a_hanging_loop},
