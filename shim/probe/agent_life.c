@@ -57,8 +57,18 @@ bool st_same_process(void)
     return st_is_filtered() || ST_RAW(SYS_getpid, 0, 0, 0, 0) == st_own_pid;
 }
 
+/* Is the agent that runs, or that was stopped for a while, a thread of this very process? Not that
+ * of the process which a clone, _Fork or vfork has copied past our hooks. */
+static pid_t agent_owner;
+
+bool st_agent_is_ours(void)
+{
+    return st_is_filtered() || ST_RAW(SYS_getpid, 0, 0, 0, 0) == agent_owner;
+}
+
 static void set_state(int error)
 {
+    agent_owner = (pid_t)ST_RAW(SYS_getpid, 0, 0, 0, 0);
     atomic_store(&st_agent_wanted, false);
     atomic_store_explicit(&st_shared.agent_state, error ? ST_AGENT_BROKEN : ST_AGENT_RUNNING,
                           memory_order_release);
@@ -96,7 +106,7 @@ int st_agent_start(void)
 void ST_COLD st_agent_return(void)
 {
     int error = errno;
-    if (!st_is_filtered() && st_same_process() && st_agent_try_lock()) {
+    if (!st_is_filtered() && st_agent_is_ours() && st_agent_try_lock()) {
         if (st_agent_state() == ST_AGENT_NONE)
             set_state(st_create_agent(false));
         atomic_store(&st_agent_wanted, false);
@@ -167,8 +177,7 @@ void st_before_exec(void)
 
 void st_agent_stop_locked(uint32_t why)
 {
-    /* A process made past our hooks has no such thread to wait for, or it is its parent's. */
-    if (st_agent_state() != ST_AGENT_RUNNING || !st_same_process())
+    if (st_agent_state() != ST_AGENT_RUNNING || !st_agent_is_ours())
         return;
     atomic_store(&st_shared.stop, why);
     st_wake_agent();

@@ -24,7 +24,7 @@ static void before_fork(void)
     int error = errno;
     if (st_is_filtered())
         return; /* the child inherits the filter, and starts no agent */
-    if (!st_same_process())
+    if (!st_same_process() && !st_agent_is_ours())
         return; /* see after_fork_in_child */
     st_agent_lock();
     has_lock = true;

@@ -271,6 +271,7 @@ bool st_last_thread(void);
 extern _Atomic bool st_agent_wanted; /* it was stopped for a fork: bring it back */
 void st_agent_return(void);
 bool st_same_process(void);
+bool st_agent_is_ours(void);
 /* Where glibc keeps whether the program has one thread; NULL: not known. */
 extern bool *st_single_threaded;
 /* Ends the agent until the next home wait: the program is about to do what needs a single thread.

@@ -23,7 +23,7 @@ static bool bring_agent_back(unsigned class)
                            1u << ST_PROCESS | 1u << ST_IPC | 1u << ST_FD;
     if (atomic_load_explicit(&st_agent_wanted, memory_order_relaxed) && !(hangs >> class & 1))
         return false;
-    if (!st_same_process())
+    if (!st_agent_is_ours())
         return false; /* a child of vfork: it is the parent that needs the agent back */
     st_agent_return();
     return true;

@@ -109,6 +109,34 @@ asyncio.run(main())
     assert traced.exit == 0, traced
 
 
+def test_a_process_made_past_the_hooks_is_traced(preload):
+    """Its first loop starts an agent of its own, which comes back after a fork, in its child too."""
+    code = """
+import ctypes, os, select, time
+def turn():
+    with select.epoll() as home:
+        home.poll(0.001)
+        time.sleep(0.05)
+        home.poll(0.001)
+pid = ctypes.PyDLL(None)._Fork()
+if pid == 0:
+    turn()
+    child = os.fork()
+    if child == 0:
+        turn()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    turn()
+    time.sleep(1)  # the agent has time to write: such a process waits for no end of it
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+"""
+    traced = preload(harness.PYTHON, "-c", code)
+    assert traced.exit == 0, traced
+    sleeps = [f for f in traced.findings if f["call"] == "clock_nanosleep"]
+    assert sum(f["count"] for f in sleeps) == 4, traced.describe()
+
+
 def test_daemon_goes_on_being_traced(preload, program, tmp_path):
     """It forks, leaves its session, closes everything, and is still found."""
     code = f"""
