@@ -20,8 +20,7 @@ TWISTED = {
             "udp unix",
     "web.test": "http webclient", "conch.test": "cftp", "names.test": "names", "runner.test": "procmon",
 }
-QUICK = {"glib": ["mainloop.test", "socket.test", "spawn-multithreaded.test", "gdbus-peer.test"],
-         "systemd": ["test-event", "test-path", "test-varlink"]}
+QUICK = {"systemd": ["test-event"]}
 
 
 def glib():
