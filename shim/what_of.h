@@ -57,6 +57,15 @@ static inline void st_set_fd_at(struct st_what *w, uint64_t address)
         st_set_fd(w, fd);
 }
 
+/* That of a stream, if it is a file's: others have no such member, only garbage in its place. */
+static inline void st_set_stream(struct st_what *w, uint64_t address)
+{
+    enum { IS_FILEBUF = 0x2000 };
+    int flags = 0;
+    if (address && st_read(&flags, address, sizeof(flags)) && flags & IS_FILEBUF)
+        st_set_fd_at(w, address + offsetof(FILE, _fileno));
+}
+
 /* The first of getaddrinfo_a's names. */
 static inline void st_set_first_name(struct st_what *w, const uint64_t *args)
 {
@@ -105,8 +114,7 @@ static inline void st_what_by_rule(struct st_what *w, const struct st_call *c, c
         st_set_fd(w, (int)args[0]);
         break;
     case ST_RULE_STREAM:
-        if (args[0])
-            st_set_fd_at(w, args[0] + offsetof(FILE, _fileno));
+        st_set_stream(w, args[0]);
         break;
     case ST_RULE_DIR:
         st_set_fd_at(w, args[0]); /* glibc's struct __dirstream begins with it */

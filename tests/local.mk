@@ -4,7 +4,8 @@
 # A caller that has been optimised away cannot be found by its line.
 PROGRAM_CFLAGS = -std=gnu11 $(WARN_CFLAGS) -g -fno-optimize-sibling-calls
 TRACED = tests/programs/endings tests/programs/loop_epoll tests/programs/homes tests/programs/nested tests/programs/short_loops \
-	tests/programs/hazards tests/programs/semaphores tests/bench/micro
+	tests/programs/hazards tests/programs/memory_stream tests/programs/semaphores \
+	tests/bench/micro
 if HAVE_LIBUV
 TRACED += tests/programs/loop_uv
 endif
@@ -25,6 +26,8 @@ tests_programs_loop_epoll_CFLAGS = $(PROGRAM_CFLAGS) -pthread
 tests_programs_loop_epoll_LDFLAGS = -pthread
 tests_programs_hazards_CFLAGS = $(PROGRAM_CFLAGS) -pthread
 tests_programs_hazards_LDFLAGS = -pthread
+tests_programs_memory_stream_CFLAGS = $(PROGRAM_CFLAGS) -pthread
+tests_programs_memory_stream_LDFLAGS = -pthread
 tests_programs_semaphores_CFLAGS = $(PROGRAM_CFLAGS) -pthread
 tests_programs_semaphores_LDFLAGS = -pthread
 tests_programs_short_loops_CFLAGS = $(PROGRAM_CFLAGS) -pthread

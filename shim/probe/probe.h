@@ -228,8 +228,9 @@ void st_thread_named(const char *name);
 
 /* Home waits. st_is_home says whether a wait on `fd` is the loop's own (and moves the home where it
  * has moved); `waits`: its timeout is not 0. Begin and end bracket it. */
-void st_home_driven_by(struct st_slot *s, int epfd);
 bool st_is_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site, bool waits);
+/* The slot's home fd has been added to that epoll fd. */
+void st_home_driven_by(struct st_slot *s, int epfd);
 struct pollfd;
 bool st_polls_elsewhere(struct st_slot *s, const struct pollfd *fds, unsigned long n);
 void st_iteration_over(struct st_slot *s, uint64_t ticks);

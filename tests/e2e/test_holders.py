@@ -70,3 +70,11 @@ def test_holder_of_the_gil(run, python):
     text = harness.command("report", traced.dir).stdout
     assert "waiting for Python's GIL kept the loop for " in text
     assert f"waited for {most}, in " in text
+
+
+def test_a_stream_in_memory_has_no_descriptor(run, program):
+    """What stands where a file's stream has one is garbage."""
+    traced = run(program("memory_stream"), options=("--threshold", "80ms"))
+    assert traced.exit == 0, traced
+    finding = traced.only_at("fwrite", "memory_stream.c")
+    assert finding["detail"] is None
