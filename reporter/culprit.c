@@ -53,27 +53,34 @@ static bool is_app_frame(const struct frame *frame, const struct app_dirs *app_d
     return false;
 }
 
+/* `name` is the last part of a qualified name (`BaseEventLoop.run_forever`). */
+static bool is_last_part(const char *qualified, const char *name)
+{
+    size_t length = strlen(qualified), tail = strlen(name);
+    return ends_with(qualified, name) && (length == tail || qualified[length - tail - 1] == '.');
+}
+
 /* The function that runs a loop: what called it is on every stack and is no cause of anything. */
 static bool runs_a_loop(const struct frame *frame)
 {
     static const char *const native[] = {
-        "uv_run",
-        "event_base_loop",
-        "event_base_dispatch",
-        "ev_run",
-        "g_main_loop_run",
-        "g_main_context_iteration",
-        "boost::asio::detail::scheduler::run",
-        "boost::asio::io_context::run",
-        "asio::detail::scheduler::run",
-        "tokio::runtime::runtime::Runtime::block_on",
-        "tokio::runtime::scheduler::multi_thread::worker::run",
+#define RUN_NATIVE(function, loops) function,
+#define RUN_NAMED(function)         function,
+#include "../common/runtimes.def"
+    };
+    static const struct {
+        const char *file, *function;
+    } python[] = {
+#define RUN_PYTHON(file, function, loops) {file, function},
+#include "../common/runtimes.def"
     };
     if (frame->function == NULL)
         return false;
-    if (frame->lang == LANG_PYTHON)
-        return frame->file != NULL && ends_with(frame->file, "/asyncio/base_events.py") &&
-               ends_with(frame->function, "_run_once");
+    for (size_t i = 0; frame->lang == LANG_PYTHON && i < COUNT_OF(python); i++) {
+        if (frame->file != NULL && ends_with(frame->file, python[i].file) &&
+            is_last_part(frame->function, python[i].function))
+            return true;
+    }
     for (size_t i = 0; frame->lang == LANG_NATIVE && i < COUNT_OF(native); i++) {
         if (strcmp(frame->function, native[i]) == 0)
             return true;
