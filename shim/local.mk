@@ -96,6 +96,8 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/records.c \
 	shim/agent/records_loops.c \
 	shim/agent/stalls.c \
+	shim/agent/starved.c \
+	shim/agent/starved.h \
 	shim/agent/text.h \
 	shim/agent/unwind.c \
 	shim/agent/v8.c \

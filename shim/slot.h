@@ -185,25 +185,34 @@ struct st_slot {
     /* Odd: inside a call. The fields below are written before the store that makes it odd
      * (release), and stay as they are until it is even again. */
     _Alignas(64) _Atomic uint32_t seq;
+    /* Exactly one side reports a call: the one that first sets `claim` to its seq. */
+    _Atomic uint32_t claim;
     uint16_t call;
     bool at_home; /* in the home wait */
     uint64_t t0;  /* ticks */
     uint64_t regs[ST_REGS];
     uint64_t args[ST_ARGS];
 
-    /* the loop */
+    /* The loop. An iteration is known by its number, `iterations` while it runs. The order of the
+     * stores at its ends (iteration.c) is what the agent relies on to tell one from the next. */
     uint64_t home_t0;    /* start of the home wait */
     uint64_t iter_t0;    /* start of the iteration; 0: none yet */
-    uint64_t iterations; /* and what they added up to, in ticks */
+    uint64_t iterations; /* that have ended; and what they added up to, in ticks */
     uint64_t iter_max, busy, waited, in_calls;
     uint64_t iter_calls; /* in_calls at the start of the iteration */
     uint64_t found;      /* part of in_calls that was reported as findings */
     uint64_t iter_found; /* found at the start of the iteration */
     uint64_t missed;     /* stalls that found no capture free */
+    uint64_t held;      /* ticks for which this library itself held the thread up, no iteration's */
+    uint64_t iter_held; /* held at the start of the iteration */
+    /* Set by the agent, to the start of an iteration that it has reported while it runs: its owner
+     * then tells how it ended, however long it was. */
+    _Atomic uint64_t reported;
     /* Set by the agent while a sampling signal is under way: no call and no home wait begins until
      * it has arrived, so it never interrupts one. Cleared by the handler, or by the agent. */
     _Atomic uint32_t sampling;
-    _Atomic uint32_t sampled; /* counts the handler's runs */
+    _Atomic uint64_t sampled_t0; /* start of the iteration that the signal is for */
+    _Atomic uint32_t sampled;    /* counts the handler's runs */
     int32_t home_fd;
     uint8_t home;
     bool home_waited;   /* not only asked, with a timeout of 0 */
@@ -230,8 +239,6 @@ struct st_slot {
     _Atomic uint8_t home_closed; /* set by the thread that closed the home fd */
     _Atomic bool shared;         /* other threads wait on the home fd, too; set by any of them */
 
-    /* Whose report the call `claim` is: the side that moves it to the call's seq owns it. */
-    _Atomic uint32_t claim;
     /* Calls claimed by the agent and ended since: written by the owner, read by the agent. */
     _Atomic uint32_t ends_head, ends_tail;
     struct st_ended ends[ST_ENDS];

@@ -5,6 +5,7 @@
 PROGRAM_CFLAGS = -std=gnu11 $(WARN_CFLAGS) -g -fno-optimize-sibling-calls
 TRACED = tests/programs/endings tests/programs/loop_epoll tests/programs/homes tests/programs/nested tests/programs/short_loops \
 	tests/programs/hazards tests/programs/memory_stream tests/programs/semaphores \
+	tests/programs/verdict/stalls \
 	tests/bench/micro
 if HAVE_LIBUV
 TRACED += tests/programs/loop_uv
@@ -26,6 +27,8 @@ tests_programs_loop_epoll_CFLAGS = $(PROGRAM_CFLAGS) -pthread
 tests_programs_loop_epoll_LDFLAGS = -pthread
 tests_programs_hazards_CFLAGS = $(PROGRAM_CFLAGS) -pthread
 tests_programs_hazards_LDFLAGS = -pthread
+tests_programs_verdict_stalls_CFLAGS = $(PROGRAM_CFLAGS) -pthread
+tests_programs_verdict_stalls_LDFLAGS = -pthread
 tests_programs_memory_stream_CFLAGS = $(PROGRAM_CFLAGS) -pthread
 tests_programs_memory_stream_LDFLAGS = -pthread
 tests_programs_semaphores_CFLAGS = $(PROGRAM_CFLAGS) -pthread
@@ -117,4 +120,5 @@ E2E_TESTS = \
 	tests/e2e/test_symbols.py \
 	tests/e2e/test_trace_size.py \
 	tests/e2e/test_variants.py \
+	tests/e2e/test_verdict_stalls.py \
 	tests/e2e/test_versions.py

@@ -3,6 +3,7 @@
 #include "json.h"
 #include "kernel.h"
 #include "python.h"
+#include "starved.h"
 #include "text.h"
 
 #include <errno.h>
@@ -207,6 +208,10 @@ static uint64_t look_around(bool stats)
         st_follow_ids(follow);
     uint32_t high = atomic_load_explicit(&st_shared->slot_high, memory_order_acquire);
     st_watch_loops(stats);
+    /* A loop that runs is looked at twice as often: what its thread had of a CPU in a call is told
+     * by how that was just before. */
+    if (st_starved_look_at_all())
+        next /= 2;
     for (uint32_t i = 0; i < high; i++) {
         uint64_t ns = st_look_at_slot(i);
         if (ns < next)
@@ -226,6 +231,7 @@ static void finish(uint32_t why)
     look_around(why != ST_STOP_FORK);
     look_around(why != ST_STOP_FORK); /* what ended meanwhile */
     st_write_counts();
+    st_starved_write();
     st_freezes_write();
     if (why == ST_STOP_EXIT || why == ST_STOP_LAST) {
         st_record_end("exit");
@@ -262,6 +268,7 @@ EXPORT void *stalltrace_agent_main(void *argument)
         uint64_t next = look_around(stats);
         if (stats) {
             st_write_counts();
+            st_starved_write();
             st_freezes_write();
             written = now;
         }

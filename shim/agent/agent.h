@@ -91,14 +91,16 @@ struct st_stall {
     const struct st_call *call;
     uint8_t class;
     bool strict, ended;
-    uint64_t at_ns, elapsed_ns;
+    uint64_t at_ns, elapsed_ns, starved_ns; /* starved_ns: part of elapsed_ns */
     const char *detail;
     const struct st_py_task *task; /* NULL, or no name: none is known */
 };
 
 /* Where the time of an iteration went, in ns. `frozen` is not part of `elapsed`. */
 struct st_time {
-    uint64_t elapsed, calls, cpu, runnable, asleep, throttled, frozen;
+    uint64_t elapsed, calls, starved, frozen;
+    bool measured; /* the next four are known */
+    uint64_t cpu, runnable, asleep, throttled;
     uint64_t found; /* the part of `calls` that is reported as stalls of their own */
     struct {
         uint64_t total, longest;
@@ -121,16 +123,20 @@ void st_record_stats(uint32_t loop, const struct st_slot *s, struct st_written *
 uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stack,
                          const struct st_py_raw *py, int py_len);
 uint32_t st_record_stall(const struct st_stall *stall);
-uint64_t st_record_stall_still(uint32_t stall, uint64_t ns);
-void st_record_stall_end(uint32_t stall, uint64_t ns);
+uint64_t st_record_stall_still(uint32_t stall, uint64_t ns, uint64_t starved_ns);
+void st_record_stall_end(uint32_t stall, uint64_t ns, uint64_t starved_ns);
 /* A sample of an iteration: its stack (0: none), what the thread slept in (NULL: it ran), what the
  * call that it was in waited for (NULL: it was in none). */
 void st_record_sample(uint32_t stall, uint32_t stack, const struct st_sleep *asleep,
                       const char *detail, const struct st_py_task *task);
 void st_record_iteration_end(uint32_t stall, const struct st_time *time,
                              const struct st_iteration *it);
-void st_record_more(const struct st_stall *like, uint64_t count, uint64_t total_ns,
-                    uint64_t max_ns);
+/* Stalls that were counted: how many, for how long in all, how much of that without a CPU, and the
+ * longest of them, less its time without one. */
+struct st_many {
+    uint64_t count, total_ns, starved_ns, max_ns;
+};
+void st_record_more(const struct st_stall *like, const struct st_many *many);
 void st_record_dropped(uint64_t stalls);
 /* A time for which the process was stopped, in ticks: `ticks` of those between `from` and `to`,
  * begun at the latest at `began_by`. */
@@ -149,6 +155,7 @@ void st_records_reset(void);
 
 /* Looks at a slot; returns in how many ns it wants to be looked at again, at the latest. */
 void st_take_call_ends(uint32_t index);
+void st_close_hang(uint32_t index);
 void st_take_iteration_ends(uint32_t index);
 uint64_t st_look_at_slot(uint32_t index);
 void st_take_captures(void);
@@ -162,7 +169,7 @@ uint32_t st_loop_of(uint32_t index, uint32_t generation);
 struct st_progress {
     uint32_t seq;
     uint16_t call;
-    uint64_t t0, elapsed_ns;
+    uint64_t t0, elapsed_ticks, elapsed_ns;
     uint64_t regs[ST_REGS], args[ST_ARGS];
     uint32_t len;
     int py_len;
@@ -186,9 +193,18 @@ uint64_t st_look_at_iteration(uint32_t index);
 void st_take_sample(const struct st_capture *c);
 void st_iterations_reset(void);
 
-/* A call that has ended, or a capture of one, held that much of a freeze, and was counted as found
- * with it. */
-void st_note_frozen_call(uint32_t index, uint32_t generation, uint64_t t0, uint64_t frozen_ns);
+/* The slot's loop is gone, or another one's: whatever is open of it has ended. */
+void st_close_iteration(uint32_t index);
+
+/* A call that was over its threshold has ended, and its owner counted it as found. Of that its
+ * iteration takes the time which is not in its own age either (frozen), or which is left out there,
+ * too (starved); and all of it, where it turned out to be no finding. */
+struct st_known_call {
+    uint64_t t0, ticks; /* ticks */
+    uint64_t starved_ns, frozen_ns;
+    bool is_finding;
+};
+void st_note_call(uint32_t index, uint32_t generation, const struct st_known_call *call);
 
 /* ---- a process that is stopped (freeze.c) ---- */
 

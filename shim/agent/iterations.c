@@ -3,6 +3,7 @@
 #include "kernel.h"
 #include "memory.h"
 #include "python.h"
+#include "starved.h"
 
 #include <errno.h>
 #include <linux/membarrier.h>
@@ -12,23 +13,41 @@
 enum { MAX_SAMPLES = 40, FIRST_GAP_NS = 20000000, STACK_MAX = 128 * 1024 };
 /* An iteration of this age is watched: its figures now are what those at its end are compared to.
  */
-enum { WATCHED_AFTER_NS = 5000000 };
+enum { WATCHED_AFTER_NS = 5000000, READY_AGAIN_NS = 5000000 };
+enum { SAMPLE_PATIENCE_NS = 20000000 };
 
-/* The iteration that a slot is in. */
+/* A sample that was taken before its iteration is reported: when its age is over the threshold, but
+ * perhaps for want of a CPU. */
+struct early {
+    uint32_t stack;
+    bool is_asleep;
+    struct st_sleep asleep;
+    char detail[256];
+    struct st_py_task task;
+};
+enum { MAX_EARLY = 8 };
+
+/* The iteration that a slot is in. It is one until its end has been taken (`over`); after that
+ * nothing is said about it any more, whatever comes late. */
 static struct watched {
     uint64_t number, t0;
     uint32_t generation;
+    bool over;
     uint32_t stall;   /* its number in the trace; 0: not reported */
     uint32_t samples; /* taken */
     uint32_t tries;
     uint64_t next_ns, gap_ns; /* age at which to sample next, and then how much later */
+    uint64_t first_ns;        /* age at which it was tried to */
     uint64_t still_ns;        /* age at which to say that it goes on */
-    /* the thread's and the cgroup's figures, at first sight and at the last look */
-    uint64_t base_at, base_run, base_wait, base_throttled;
-    uint64_t last_at, last_run, last_wait;
-    uint64_t frozen_found; /* how much of a freeze lay in calls of it that count as found */
-    bool figures;
+    uint64_t seen;            /* the last moment, in ticks, at which it was known to last */
+    uint64_t throttled;       /* what the cgroup had been throttled for at first sight, plus 1 */
+    /* Of its calls that have ended and that their thread counted as found, in ns: what was no
+     * finding after all; of the findings, what was frozen, and what was starved; and what was
+     * starved in all of them. */
+    uint64_t not_found, frozen_found, starved_found, starved_calls;
+    uint32_t early_count;
 } watched[ST_MAX_SLOTS];
+static struct early early[ST_MAX_SLOTS][MAX_EARLY];
 
 static int signal_number; /* 0: not chosen yet; -1: there is none */
 static bool barrier;
@@ -36,6 +55,7 @@ static bool barrier;
 void st_iterations_reset(void)
 {
     memset(watched, 0, sizeof(watched));
+    st_starved_reset();
 }
 
 /* ---- the signal ---- */
@@ -84,10 +104,11 @@ static bool has_room(const struct st_slot *s)
 
 /* Asks the thread for a sample, unless it is in a call: see probe/sample.c for how the two agree.
  */
-static bool send_signal(struct st_slot *s)
+static bool send_signal(struct st_slot *s, uint64_t t0)
 {
     if (!choose_signal() || !has_room(s) || st_signal_unwelcome(s->tid, signal_number))
         return false;
+    atomic_store(&s->sampled_t0, t0);
     atomic_store(&s->sampling, 1);
     if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0 &&
         !(atomic_load(&s->seq) & 1) && !*(volatile bool *)&s->at_home &&
@@ -97,44 +118,93 @@ static bool send_signal(struct st_slot *s)
     return false;
 }
 
-/* ---- records ---- */
+/* ---- which iteration ---- */
 
-static struct st_stack unwound;
+/* What iteration the slot's thread is in, in one consistent look; false: in none. The order of
+ * reads is the reverse of the order of the owner's stores, see probe/iteration.c. */
+static bool look_at_now(const struct st_slot *s, uint64_t *number, uint64_t *t0)
+{
+    *number = __atomic_load_n(&s->iterations, __ATOMIC_ACQUIRE);
+    if (__atomic_load_n(&s->at_home, __ATOMIC_ACQUIRE))
+        return false;
+    *t0 = __atomic_load_n(&s->iter_t0, __ATOMIC_ACQUIRE);
+    return *t0 && !__atomic_load_n(&s->at_home, __ATOMIC_ACQUIRE) &&
+           __atomic_load_n(&s->iterations, __ATOMIC_ACQUIRE) == *number;
+}
+
+static bool goes_on(const struct st_slot *s, const struct watched *w)
+{
+    uint64_t number, t0;
+    return w->generation == s->generation && !w->over && look_at_now(s, &number, &t0) &&
+           number == w->number && t0 == w->t0 && !atomic_load(&s->home_closed);
+}
 
 static uint64_t age_ns(const struct watched *w, uint64_t now)
 {
     return st_unfrozen_ns(w->t0, now);
 }
 
-/* Reports the iteration, once, with the stack of its first sample (0: none). */
-static void report(struct watched *w, uint32_t index, uint32_t stack, uint64_t elapsed_ns,
-                   const struct st_py_task *task)
+/* ---- records ---- */
+
+static struct st_stack unwound;
+
+static void write_sample(struct watched *w, const struct early *e)
 {
-    if (w->stall)
-        return;
+    st_record_sample(w->stall, e->stack, e->is_asleep ? &e->asleep : NULL, e->detail, &e->task);
+}
+
+/* Reports the iteration, with the samples that were taken of it. */
+static void report(struct watched *w, uint32_t index, uint64_t elapsed_ns, uint64_t starved_ns)
+{
+    const struct early *e = early[index];
     struct st_stall stall = {
         .iteration = true,
         .loop = st_loop_of(index, w->generation),
-        .stack = stack,
+        .stack = w->early_count ? e[0].stack : 0,
         .at_ns = st_since_start_ns(w->t0),
         .elapsed_ns = elapsed_ns,
-        .task = task,
+        .starved_ns = starved_ns,
+        .task = w->early_count ? &e[0].task : NULL,
     };
     w->stall = st_record_stall(&stall);
+    for (uint32_t i = 0; w->stall && i < w->early_count; i++)
+        write_sample(w, &e[i]);
+    w->early_count = 0;
+}
+
+/* Reports it while it lasts, unless it has ended by now. From the store on its owner tells how it
+ * ends; where the owner was past that point already, the next look finds that the iteration is over
+ * and ends the stall. */
+static void report_running(struct st_slot *s, struct watched *w, uint32_t index, uint64_t age,
+                           uint64_t starved_ns)
+{
+    if (w->stall || w->over)
+        return;
+    atomic_store(&s->reported, w->t0);
+    if (goes_on(s, w))
+        report(w, index, age, starved_ns);
+}
+
+static void keep_sample(struct watched *w, uint32_t index, const struct early *e)
+{
+    w->samples++;
+    if (w->stall)
+        write_sample(w, e);
+    else if (w->early_count < MAX_EARLY)
+        early[index][w->early_count++] = *e;
 }
 
 void st_take_sample(const struct st_capture *c)
 {
     struct watched *w = &watched[c->slot];
-    if (w->generation != c->generation || w->t0 != c->t0)
+    static struct early e;
+    if (w->generation != c->generation || w->t0 != c->t0 || w->over)
         return; /* of an iteration that is over and done with */
-    struct st_py_task task;
-    st_task_of_capture(c, &task);
+    memset(&e, 0, sizeof(e));
+    st_task_of_capture(c, &e.task);
     st_unwind(c->regs, c->regs[ST_RSP], c->stack, c->stack_len, &unwound);
-    uint32_t stack = st_record_stack(NULL, &unwound, c->py, c->py_len > 0 ? c->py_len : 0);
-    report(w, c->slot, stack, st_unfrozen_ns(c->t0, c->t0 + c->ticks), &task);
-    st_record_sample(w->stall, stack, NULL, NULL, &task);
-    w->samples++;
+    e.stack = st_record_stack(NULL, &unwound, c->py, c->py_len > 0 ? c->py_len : 0);
+    keep_sample(w, c->slot, &e);
 }
 
 /* The thread sleeps in something that no wrapper saw: no signal, it might return EINTR. Where it
@@ -143,13 +213,15 @@ static bool sample_asleep(struct st_slot *s, struct watched *w, uint32_t index)
 {
     static uint8_t bytes[STACK_MAX];
     static struct st_py_raw py[ST_PY_MAX];
-    struct st_sleep sleep;
+    static struct early e;
     uint32_t seq = atomic_load(&s->seq);
-    if (st_sleeping_in(s->tid, &sleep) < 0)
+    memset(&e, 0, sizeof(e));
+    e.is_asleep = true;
+    if (st_sleeping_in(s->tid, &e.asleep) < 0)
         return false;
-    uint32_t stack = 0, len = 0;
+    const struct st_sleep sleep = e.asleep;
+    uint32_t len = 0;
     int py_len = 0;
-    struct st_py_task task = {"", ""};
     if (sleep.sp) {
         uint64_t room = s->stack_hi > sleep.sp ? s->stack_hi - sleep.sp : STACK_MAX;
         len = (uint32_t)st_mem_read_some(sleep.sp, bytes, room < STACK_MAX ? room : STACK_MAX);
@@ -158,20 +230,18 @@ static bool sample_asleep(struct st_slot *s, struct watched *w, uint32_t index)
         if (tstate)
             py_len = st_py_walk_other(&st_shared->py, tstate, py, ST_PY_MAX);
         if (py_len > 0)
-            st_py_task(&st_shared->py, tstate, py, py_len, &task);
+            st_py_task(&st_shared->py, tstate, py, py_len, &e.task);
     }
     struct st_sleep again;
-    if (seq & 1 || atomic_load(&s->seq) != seq || *(volatile uint64_t *)&s->iter_t0 != w->t0 ||
+    if (seq & 1 || atomic_load(&s->seq) != seq || !goes_on(s, w) ||
         st_sleeping_in(s->tid, &again) < 0 || again.sp != sleep.sp || again.pc != sleep.pc)
         return false;
     if (len) {
         uint64_t regs[ST_REGS] = {[ST_RSP] = sleep.sp, [ST_RIP] = sleep.pc};
         st_unwind(regs, sleep.sp, bytes, len, &unwound);
-        stack = st_record_stack(NULL, &unwound, py, py_len > 0 ? py_len : 0);
+        e.stack = st_record_stack(NULL, &unwound, py, py_len > 0 ? py_len : 0);
     }
-    report(w, index, stack, age_ns(w, st_ticks_now()), &task);
-    st_record_sample(w->stall, stack, &sleep, NULL, &task);
-    w->samples++;
+    keep_sample(w, index, &e);
     return true;
 }
 
@@ -187,45 +257,55 @@ static bool sample_call(struct st_slot *s, struct watched *w, uint32_t index, ui
     uint64_t t0 = *(volatile uint64_t *)&s->t0;
     if (p.call >= st_shared->call_count || !st_unmoved(s, seq))
         return false;
-    /* all of it before the look that says that the call still lasted */
+    /* Read everything first; st_copy_progress then confirms that the call had not ended meanwhile.
+     */
     const struct st_call *call = &st_shared->calls[p.call];
     st_what_remote(&what, call, p.args, st_ticks_to_ns(st_ticks_now() - t0));
     st_what_text(&what, call, detail, sizeof(detail));
     st_add_holder(s, &what, call, detail, sizeof(detail));
     if (!st_copy_progress(s, &p))
         return false;
+    static struct early e;
+    memset(&e, 0, sizeof(e));
     st_unwind(p.regs, p.regs[ST_RSP], p.stack, p.len, &unwound);
-    uint32_t stack = st_record_stack(call, &unwound, p.py, p.py_len);
-    report(w, index, stack, age_ns(w, st_ticks_now()), &p.task);
-    st_record_sample(w->stall, stack, NULL, detail, &p.task);
-    w->samples++;
+    e.stack = st_record_stack(call, &unwound, p.py, p.py_len);
+    e.task = p.task;
+    memcpy(e.detail, detail, sizeof(e.detail));
+    e.detail[sizeof(e.detail) - 1] = 0;
+    keep_sample(w, index, &e);
     return true;
 }
 
 /* ---- watching ---- */
 
-void st_note_frozen_call(uint32_t index, uint32_t generation, uint64_t t0, uint64_t frozen_ns)
+void st_note_call(uint32_t index, uint32_t generation, const struct st_known_call *call)
 {
     struct watched *w = &watched[index];
-    if (w->generation == generation && w->t0 <= t0)
-        w->frozen_found += frozen_ns;
+    if (w->generation != generation || w->over || w->t0 > call->t0)
+        return;
+    w->starved_calls += call->starved_ns;
+    if (call->is_finding) {
+        w->frozen_found += call->frozen_ns;
+        w->starved_found += call->starved_ns;
+    } else {
+        w->not_found += st_ticks_to_ns(call->ticks);
+    }
 }
 
-static void look_at_figures(const struct st_slot *s, struct watched *w, uint64_t now)
+/* Of the calls that an iteration's thread counted as found: what is a finding, without frozen time.
+ */
+static uint64_t found_ns(const struct watched *w, uint64_t found_ticks)
 {
-    uint64_t run, wait;
-    if (st_schedstat(s->tid, &run, &wait) < 0)
-        return;
-    if (!w->figures) {
-        w->figures = true;
-        w->base_at = now;
-        w->base_run = run;
-        w->base_wait = wait;
-        w->base_throttled = st_throttled_ns();
-    }
-    w->last_at = now;
-    w->last_run = run;
-    w->last_wait = wait;
+    uint64_t ns = st_ticks_to_ns(found_ticks), less = w->not_found + w->frozen_found;
+    return ns > less ? ns - less : 0;
+}
+
+/* What is left of `elapsed` when the time of findings is taken out, and the time without a CPU. */
+static uint64_t unexplained(const struct watched *w, uint64_t elapsed, uint64_t found,
+                            uint64_t starved)
+{
+    uint64_t own = starved > w->starved_found ? starved - w->starved_found : 0;
+    return elapsed > found + own ? elapsed - found - own : 0;
 }
 
 /* The calls that took most of an iteration. One that held a freeze was the longest of its kind.
@@ -246,93 +326,154 @@ static uint64_t divide_calls(const struct st_iteration *it, struct st_time *t)
     return frozen;
 }
 
-/* Where the time of an iteration went. */
-static void divide(const struct watched *w, const struct st_iteration *it, struct st_time *t)
+static void divide_rest(const struct watched *w, uint32_t index, const struct st_iteration *it,
+                        struct st_time *t)
 {
-    uint64_t elapsed = st_unfrozen_ns(it->t0, it->t0 + it->ticks);
+    uint64_t cpu, rest = t->elapsed - t->calls;
+    t->measured = st_starved_cpu_ns(index, it->t0, it->t0 + it->ticks, &cpu);
+    t->runnable = t->starved > w->starved_calls ? t->starved - w->starved_calls : 0;
+    if (t->runnable > rest)
+        t->runnable = rest;
+    uint64_t seen = cpu + t->runnable + t->calls;
+    /* what is left is sleep, but for what the clock ticks of the figures blur */
+    if (t->measured && seen < t->elapsed && t->elapsed - seen > t->elapsed / 50)
+        t->asleep = t->elapsed - seen;
+    t->cpu = rest > t->runnable + t->asleep ? rest - t->runnable - t->asleep : 0;
+    uint64_t throttled = w->throttled ? st_throttled_ns() + 1 : 0;
+    if (throttled > w->throttled)
+        t->throttled = throttled - w->throttled;
+}
+
+/* Where the time of an iteration went. */
+static void divide(const struct watched *w, uint32_t index, const struct st_iteration *it,
+                   struct st_time *t)
+{
+    uint64_t end = it->t0 + it->ticks;
     memset(t, 0, sizeof(*t));
-    t->elapsed = elapsed;
-    t->frozen = st_frozen_ns(it->t0, it->t0 + it->ticks);
+    t->elapsed = st_unfrozen_ns(it->t0, end);
+    t->frozen = st_frozen_ns(it->t0, end);
+    t->starved = st_starved_ns(index, it->t0, end);
     uint64_t frozen_calls = divide_calls(it, t);
     t->calls = st_ticks_to_ns(it->calls);
     t->calls -= frozen_calls < t->calls ? frozen_calls : t->calls;
-    if (t->calls > elapsed)
-        t->calls = elapsed;
-    t->found = st_ticks_to_ns(it->found);
-    t->found -= frozen_calls < t->found ? frozen_calls : t->found;
-    uint64_t rest = elapsed - t->calls;
-    uint64_t span = w->figures ? st_ticks_to_ns(w->last_at - w->base_at) : 0;
-    uint64_t frozen = w->figures ? st_frozen_ns(w->base_at, w->last_at) : 0;
-    span = span > frozen ? span - frozen : 0;
-    if (span) {
-        /* the share of the time that was watched stands for the whole */
-        double scale = (double)elapsed / (double)span;
-        uint64_t run = (uint64_t)((double)(w->last_run - w->base_run) * scale);
-        t->runnable = (uint64_t)((double)(w->last_wait - w->base_wait) * scale);
-        if (t->runnable > rest)
-            t->runnable = rest;
-        uint64_t seen = run + t->runnable + t->calls;
-        /* what is left is sleep, but for what the clock ticks of the figures blur */
-        t->asleep = seen < elapsed && elapsed - seen > elapsed / 50 ? elapsed - seen : 0;
-        uint64_t throttled = st_throttled_ns();
-        if (throttled > w->base_throttled)
-            t->throttled = throttled - w->base_throttled;
-    }
-    t->cpu = rest > t->runnable + t->asleep ? rest - t->runnable - t->asleep : 0;
+    if (t->calls > t->elapsed)
+        t->calls = t->elapsed;
+    t->found = found_ns(w, it->found);
+    if (t->found > t->calls)
+        t->found = t->calls;
+    divide_rest(w, index, it, t);
 }
 
-/* Iterations that were over their threshold and have ended. */
+/* One that is only just too long is sampled, too: a bit before it is known to be. */
+static uint64_t sample_from_ns(void)
+{
+    return st_shared->settings->iteration_ns / 8 * 7;
+}
+
+static void watch(uint32_t index, uint64_t number, uint64_t t0)
+{
+    st_close_iteration(index);
+    watched[index] = (struct watched){.number = number,
+                                      .t0 = t0,
+                                      .generation = st_shared->slots[index].generation,
+                                      .next_ns = sample_from_ns(),
+                                      .gap_ns = FIRST_GAP_NS,
+                                      .seen = t0};
+}
+
+/* Its owner did not tell how it ended: there was no room, or it did not know yet that it was
+ * reported. It lasted until the home wait that followed, if that is still the one, or until it was
+ * last seen. */
+void st_close_iteration(uint32_t index)
+{
+    const struct st_slot *s = &st_shared->slots[index];
+    struct watched *w = &watched[index];
+    if (w->stall && !w->over) {
+        uint64_t end = w->seen, home = *(volatile const uint64_t *)&s->home_t0;
+        if (s->generation == w->generation && home > w->seen &&
+            *(volatile const uint64_t *)&s->iterations <= w->number + 1)
+            end = home;
+        uint64_t elapsed = age_ns(w, end), starved = st_starved_ns(index, w->t0, end);
+        st_record_stall_end(w->stall, elapsed, starved < elapsed ? starved : elapsed);
+    }
+    w->over = true;
+    w->stall = 0;
+}
+
+static void end_iteration(uint32_t index, const struct st_iteration *it)
+{
+    struct watched *w = &watched[index];
+    struct st_time time;
+    divide(w, index, it, &time);
+    uint64_t threshold = st_shared->settings->iteration_ns;
+    bool over = unexplained(w, time.elapsed, time.found, time.starved) >= threshold;
+    if (time.elapsed > time.found && time.elapsed - time.found >= threshold)
+        st_starved_note(time.starved > w->starved_calls ? time.starved - w->starved_calls : 0);
+    if (over && !w->stall)
+        report(w, index, time.elapsed, time.starved);
+    if (w->stall)
+        st_record_iteration_end(w->stall, &time, it);
+    w->over = true;
+    w->stall = 0;
+}
+
+/* Iterations that were over their threshold, or reported, and have ended. */
 void st_take_iteration_ends(uint32_t index)
 {
     struct st_slot *s = &st_shared->slots[index];
     struct watched *w = &watched[index];
     uint32_t tail = atomic_load_explicit(&s->iterations_tail, memory_order_relaxed);
-    /* acquire: the entry was written before the head moved */
+    uint64_t number, t0;
+    bool in_one = look_at_now(s, &number, &t0);
+    /* acquire: the entry was written before the head moved, and before the iteration was over */
     uint32_t head = atomic_load_explicit(&s->iterations_head, memory_order_acquire);
+    if (tail != head) { /* what was taken in them comes before their end */
+        st_take_call_ends(index);
+        st_take_captures();
+    }
     for (; tail != head; tail++) {
         const struct st_iteration *it = &s->over[tail % ST_ITERATIONS];
-        bool known = w->generation == s->generation && w->t0 == it->t0;
-        if (!known)
-            *w = (struct watched){.number = it->number, .t0 = it->t0, .generation = s->generation};
-        struct st_time time;
-        divide(w, it, &time);
-        if (time.elapsed > time.found &&
-            time.elapsed - time.found >= st_shared->settings->iteration_ns)
-            report(w, index, 0, time.elapsed, NULL);
-        if (w->stall) {
-            st_record_iteration_end(w->stall, &time, it);
-            w->stall = 0;
-        }
+        if (w->generation != s->generation || w->t0 != it->t0)
+            watch(index, it->number, it->t0);
+        if (!w->over)
+            end_iteration(index, it);
     }
     atomic_store_explicit(&s->iterations_tail, tail, memory_order_release);
+    if (w->stall && (!in_one || number != w->number || atomic_load(&s->home_closed)))
+        st_close_iteration(index);
 }
 
-static uint64_t sample(struct st_slot *s, struct watched *w, uint32_t index, uint64_t age)
+static void sample(struct st_slot *s, struct watched *w, uint32_t index, uint64_t age,
+                   uint64_t *again)
 {
     enum { SOON_NS = 1000000, TRIES = 20 };
-    if (w->samples >= MAX_SAMPLES)
-        return UINT64_MAX;
-    if (age < w->next_ns)
-        return w->next_ns - age;
+    *again = UINT64_MAX;
+    if (w->samples >= MAX_SAMPLES || (!w->stall && w->early_count == MAX_EARLY))
+        return;
+    *again = w->next_ns > age ? w->next_ns - age : 0;
+    if (*again)
+        return;
     char state = st_thread_state(s->tid);
     uint32_t seq = atomic_load(&s->seq);
     bool done = false;
+    if (!w->first_ns)
+        w->first_ns = age;
     if (seq & 1)
         done = sample_call(s, w, index, seq);
     else if (state == 'R')
-        done = send_signal(s);
+        done = send_signal(s, w->t0);
     else if (state == 'S' || state == 'D')
         done = sample_asleep(s, w, index);
+    *again = SOON_NS;
     if (!done && ++w->tries < TRIES)
-        return SOON_NS;
-    if (!done)
-        report(w, index, 0, age, NULL);
+        return;
     w->tries = 0;
     /* low, and lower the longer it lasts */
     if (w->samples && w->samples % 8 == 0)
         w->gap_ns *= 2;
     w->next_ns = age + w->gap_ns;
-    return done && state == 'R' ? SOON_NS : w->gap_ns;
+    if (!done || state != 'R')
+        *again = w->gap_ns;
 }
 
 /* Looks at the iteration that a slot is in; returns in how many ns it wants to be looked at again.
@@ -341,39 +482,48 @@ uint64_t st_look_at_iteration(uint32_t index)
 {
     struct st_slot *s = &st_shared->slots[index];
     struct watched *w = &watched[index];
-    uint64_t threshold = st_shared->settings->iteration_ns;
+    uint64_t threshold = st_shared->settings->iteration_ns, number, t0;
     uint8_t state = atomic_load_explicit(&s->state, memory_order_acquire);
     if (state != ST_SLOT_LIVE && state != ST_SLOT_ENDED)
         return UINT64_MAX;
+    /* In this order: what ended before this iteration began has its entry in the queue by now. */
+    bool in_one = look_at_now(s, &number, &t0);
     st_take_iteration_ends(index);
-    uint64_t t0 = *(volatile uint64_t *)&s->iter_t0;
-    if (state != ST_SLOT_LIVE || !t0 || *(volatile bool *)&s->at_home ||
-        atomic_load(&s->home_closed) || atomic_load(&s->allowed))
+    if (state != ST_SLOT_LIVE || !in_one || atomic_load(&s->home_closed) ||
+        atomic_load(&s->allowed))
         return UINT64_MAX;
     uint64_t now = st_ticks_now();
     if (now < t0 || st_ending) /* its thread is in exit() and waits for us: that is no sample */
         return UINT64_MAX;
-    if (w->generation != s->generation || w->t0 != t0)
-        *w = (struct watched){.number = s->iterations,
-                              .t0 = t0,
-                              .generation = s->generation,
-                              .next_ns = threshold,
-                              .gap_ns = FIRST_GAP_NS};
-    uint64_t age = age_ns(w, now);
+    if (w->generation != s->generation || w->number < number)
+        watch(index, number, t0);
+    if (w->over || w->number != number)
+        return UINT64_MAX;
+    uint64_t held = st_ticks_to_ns(s->held - s->iter_held), age = age_ns(w, now);
+    age -= held < age ? held : age;
     if (age < WATCHED_AFTER_NS && age < threshold)
         return UINT64_MAX;
-    look_at_figures(s, w, now);
-    if (w->stall && age >= w->still_ns)
-        w->still_ns = st_record_stall_still(w->stall, age);
+    if (!w->throttled)
+        w->throttled = st_throttled_ns() + 1;
     /* what is reported already, or is being: the call that it is in, if that has been claimed */
-    uint64_t found = s->found - s->iter_found;
+    uint64_t found = found_ns(w, s->found - s->iter_found);
     uint32_t seq = atomic_load(&s->seq);
-    uint64_t found_ns = st_ticks_to_ns(found);
     if (seq & 1 && atomic_load(&s->claim) == seq)
-        found_ns += st_unfrozen_ns(s->t0, now);
-    found_ns -= w->frozen_found < found_ns ? w->frozen_found : found_ns;
-    uint64_t unexplained = age > found_ns ? age - found_ns : 0;
-    if (unexplained < threshold)
-        return threshold - unexplained;
-    return sample(s, w, index, age);
+        found += st_unfrozen_ns(s->t0, now);
+    if (!goes_on(s, w))
+        return 0;
+    w->seen = now;
+    if (age < found + sample_from_ns())
+        return sample_from_ns() + found - age;
+    uint64_t at_least, starved = st_starved_so_far_ns(index, t0, &at_least), again;
+    if (w->stall && age >= w->still_ns)
+        w->still_ns = st_record_stall_still(w->stall, age, at_least);
+    if (unexplained(w, age, found, at_least) < sample_from_ns())
+        return READY_AGAIN_NS;
+    sample(s, w, index, age, &again);
+    /* with a stack, or without where none comes */
+    if (unexplained(w, age, found, starved) >= threshold &&
+        (w->samples || age >= w->first_ns + SAMPLE_PATIENCE_NS))
+        report_running(s, w, index, age, starved);
+    return again < READY_AGAIN_NS || w->stall ? again : READY_AGAIN_NS;
 }

@@ -241,6 +241,13 @@ static void add_task(const struct st_py_task *task)
     js_string("coroutine", task->coroutine);
 }
 
+static void add_elapsed(uint64_t ns, uint64_t starved_ns)
+{
+    js_number("elapsed_ns", ns);
+    if (starved_ns)
+        js_number("starved_ns", starved_ns);
+}
+
 uint32_t st_record_stall(const struct st_stall *stall)
 {
     js_begin("stall");
@@ -255,7 +262,7 @@ uint32_t st_record_stall(const struct st_stall *stall)
         js_number("stack", stall->stack);
     add_task(stall->task);
     js_number("at_ns", stall->at_ns);
-    js_number("elapsed_ns", stall->elapsed_ns);
+    add_elapsed(stall->elapsed_ns, stall->starved_ns);
     js_bool("ended", stall->ended);
     js_bool("strict", stall->strict);
     if (!js_end()) {
@@ -265,22 +272,22 @@ uint32_t st_record_stall(const struct st_stall *stall)
     return stalls;
 }
 
-void st_record_stall_end(uint32_t stall, uint64_t ns)
+void st_record_stall_end(uint32_t stall, uint64_t ns, uint64_t starved_ns)
 {
     js_begin("stall_end");
     js_number("stall", stall);
-    js_number("elapsed_ns", ns);
+    add_elapsed(ns, starved_ns);
     js_end();
 }
 
 /* It still lasts: all that is left of it where the process is killed meanwhile. Returns at which
  * age to say so again: seldom enough that a hang of hours is a few hundred lines. */
-uint64_t st_record_stall_still(uint32_t stall, uint64_t ns)
+uint64_t st_record_stall_still(uint32_t stall, uint64_t ns, uint64_t starved_ns)
 {
     enum { LEAST_GAP_NS = 50000000 };
     js_begin("stall_still");
     js_number("stall", stall);
-    js_number("elapsed_ns", ns);
+    add_elapsed(ns, starved_ns);
     js_end();
     return ns + (ns / 8 > LEAST_GAP_NS ? ns / 8 : LEAST_GAP_NS);
 }
@@ -316,13 +323,15 @@ void st_record_iteration_end(uint32_t stall, const struct st_time *time,
 {
     js_begin("stall_end");
     js_number("stall", stall);
-    js_number("elapsed_ns", time->elapsed);
+    add_elapsed(time->elapsed, time->starved);
     js_open("time", '{');
     js_number("calls_ns", time->calls);
     js_number("found_ns", time->found);
-    js_number("cpu_ns", time->cpu);
-    js_number("runnable_ns", time->runnable);
-    js_number("asleep_ns", time->asleep);
+    if (time->measured) {
+        js_number("cpu_ns", time->cpu);
+        js_number("runnable_ns", time->runnable);
+        js_number("asleep_ns", time->asleep);
+    }
     if (time->throttled)
         js_number("throttled_ns", time->throttled);
     if (time->frozen)
@@ -343,7 +352,7 @@ void st_record_iteration_end(uint32_t stall, const struct st_time *time,
     js_end();
 }
 
-void st_record_more(const struct st_stall *like, uint64_t count, uint64_t total_ns, uint64_t max_ns)
+void st_record_more(const struct st_stall *like, const struct st_many *many)
 {
     js_begin("more");
     js_string("kind", "call");
@@ -352,11 +361,13 @@ void st_record_more(const struct st_stall *like, uint64_t count, uint64_t total_
     js_string("class", class_names[like->class]);
     js_number("stack", like->stack);
     js_bool("strict", like->strict);
-    js_number("count", count);
-    js_number("total_ns", total_ns);
-    js_number("max_ns", max_ns);
+    js_number("count", many->count);
+    js_number("total_ns", many->total_ns);
+    if (many->starved_ns)
+        js_number("starved_ns", many->starved_ns);
+    js_number("max_ns", many->max_ns);
     if (!js_end())
-        left_out += count;
+        left_out += many->count;
 }
 
 void st_record_dropped(uint64_t count)

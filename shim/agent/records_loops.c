@@ -86,6 +86,8 @@ void st_record_stats(uint32_t loop, const struct st_slot *s, struct st_written *
     js_number("busy_ns", st_ticks_to_ns(s->busy));
     js_number("wait_ns", st_ticks_to_ns(s->waited));
     js_number("calls_ns", st_ticks_to_ns(s->in_calls));
+    if (s->held)
+        js_number("held_ns", st_ticks_to_ns(s->held));
     add_histogram("iteration_hist", s->iter_hist, written->iter_hist);
     add_histogram("wait_hist", s->wait_hist, written->wait_hist);
     add_histogram("calls_hist", s->calls_hist, written->calls_hist);

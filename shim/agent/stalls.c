@@ -5,25 +5,31 @@
 #include "../repeat.h"
 #include "memory.h"
 #include "python.h"
+#include "starved.h"
 
 #include <linux/futex.h>
 #include <string.h>
 
 enum { WRITTEN_SINGLY = 50, COUNTERS = 1024, COPY_MAX = 256 * 1024 };
-enum { FIRST_STILL_NS = 50000000 };
+enum { FIRST_STILL_NS = 50000000, READY_AGAIN_NS = 5000000 };
 
 /* How often a stack has stalled. */
 static struct counter {
     struct st_stall like; /* its loop, stack, call, class, strict */
     uint64_t written;
-    uint64_t pending, total_ns, max_ns; /* not yet written */
+    uint64_t pending, total_ns, starved_ns, max_ns; /* not yet written */
 } counters[COUNTERS];
 
 /* The hang that was reported for the call which a slot is in. */
-static struct {
-    uint32_t seq, stall;
+static struct hang {
+    uint32_t generation, seq;
+    uint32_t stall; /* its number in the trace; 0: not written */
+    bool open;      /* its end has not been taken */
+    uint8_t class;
     uint64_t t0;
+    uint64_t seen;     /* the last moment, in ticks, at which it was known to last */
     uint64_t still_ns; /* age at which to say that it goes on */
+    struct st_holder holder;
 } hangs[ST_MAX_SLOTS];
 
 static uint8_t stack_copy[COPY_MAX];
@@ -60,8 +66,9 @@ static void write_count(struct counter *c)
 {
     if (!c->pending)
         return;
-    st_record_more(&c->like, c->pending, c->total_ns, c->max_ns);
-    c->pending = c->total_ns = c->max_ns = 0;
+    struct st_many many = {c->pending, c->total_ns, c->starved_ns, c->max_ns};
+    st_record_more(&c->like, &many);
+    c->pending = c->total_ns = c->starved_ns = c->max_ns = 0;
 }
 
 /* What threads have counted themselves. What belongs to no copy yet stays where it is. */
@@ -121,8 +128,9 @@ static uint32_t report(const struct st_stall *s, uint64_t key)
     }
     c->pending++;
     c->total_ns += s->elapsed_ns;
-    if (s->elapsed_ns > c->max_ns)
-        c->max_ns = s->elapsed_ns;
+    c->starved_ns += s->starved_ns;
+    if (s->elapsed_ns - s->starved_ns > c->max_ns)
+        c->max_ns = s->elapsed_ns - s->starved_ns;
     return 0;
 }
 
@@ -141,6 +149,22 @@ void st_task_of_capture(const struct st_capture *c, struct st_py_task *task)
         task->name[0] = 0;
 }
 
+/* The thread's own time without a CPU, and that of the thread that it waited for, as far as that
+ * can be known now. */
+static uint64_t starved_of_capture(const struct st_capture *c, uint64_t elapsed_ns)
+{
+    uint64_t from = c->t0, to = c->t0 + c->ticks, thread;
+    struct st_holder holder;
+    if (st_shared->slots[c->slot].generation != c->generation)
+        return 0; /* the slot is another thread's by now */
+    uint64_t ns = st_starved_ns(c->slot, from, to);
+    pid_t tid = st_holder_of(&c->what, &st_shared->calls[c->call], &thread);
+    st_holder_begin(&holder, tid);
+    if (holder.tid && st_holder_is_starved(&holder))
+        ns += st_holder_starved_ns(&holder, from, to);
+    return ns < elapsed_ns ? ns : elapsed_ns;
+}
+
 static void take_capture(struct st_capture *c)
 {
     char detail[512];
@@ -150,12 +174,22 @@ static void take_capture(struct st_capture *c)
         return;
     }
     const struct st_call *call = &st_shared->calls[c->call];
-    uint64_t ns = st_ticks_to_ns(c->ticks), frozen = st_frozen_ns(c->t0, c->t0 + c->ticks);
-    st_note_frozen_call(c->slot, c->generation, c->t0, frozen);
-    if (frozen && !c->strict &&
-        (frozen >= ns || ns - frozen < st_shared->settings->threshold_ns[c->class]))
+    uint64_t ns = st_unfrozen_ns(c->t0, c->t0 + c->ticks);
+    uint64_t threshold = st_shared->settings->threshold_ns[c->class];
+    uint64_t starved = threshold < ST_STARVED_LEAST_NS ? 0 : starved_of_capture(c, ns);
+    bool under = ns - starved < threshold;
+    st_note_call(c->slot, c->generation,
+                 &(struct st_known_call){
+                     .t0 = c->t0,
+                     .ticks = c->ticks,
+                     .starved_ns = starved,
+                     .frozen_ns = st_frozen_ns(c->t0, c->t0 + c->ticks),
+                     .is_finding = c->strict || !under,
+                 });
+    if (!c->strict)
+        st_starved_note(starved);
+    if (!c->strict && under)
         return; /* not the program's doing */
-    ns -= frozen < ns ? frozen : ns;
     st_unwind(c->regs, c->regs[ST_RSP], c->stack, c->stack_len, &unwound);
     st_what_text(&c->what, call, detail, sizeof(detail));
     st_task_of_capture(c, &task);
@@ -168,6 +202,7 @@ static void take_capture(struct st_capture *c)
         .ended = true,
         .at_ns = st_since_start_ns(c->t0),
         .elapsed_ns = ns,
+        .starved_ns = starved,
         .detail = detail,
         .task = &task,
     };
@@ -255,10 +290,12 @@ static uint64_t threshold_of(const struct st_call *call, const uint64_t *args, u
 }
 
 static void report_hang(struct st_slot *s, uint32_t index, struct st_progress *p, uint8_t class,
-                        const struct st_what *what)
+                        uint64_t starved_ns, const struct st_what *what)
 {
     char detail[512];
     const struct st_call *call = &st_shared->calls[p->call];
+    uint64_t thread;
+    struct hang *h = &hangs[index];
     st_unwind(p->regs, p->regs[ST_RSP], stack_copy, p->len, &unwound);
     st_what_text(what, call, detail, sizeof(detail));
     st_add_holder(s, what, call, detail, sizeof(detail));
@@ -269,46 +306,94 @@ static void report_hang(struct st_slot *s, uint32_t index, struct st_progress *p
         .class = class,
         .at_ns = st_since_start_ns(p->t0),
         .elapsed_ns = p->elapsed_ns,
+        .starved_ns = starved_ns,
         .detail = detail,
         .task = &p->task,
     };
-    hangs[index].stall = report(&stall, 0);
-    hangs[index].seq = p->seq;
-    hangs[index].t0 = p->t0;
-    hangs[index].still_ns = 0;
+    *h = (struct hang){.generation = s->generation,
+                       .seq = p->seq,
+                       .stall = report(&stall, 0),
+                       .open = true,
+                       .class = class,
+                       .t0 = p->t0,
+                       .seen = p->t0 + p->elapsed_ticks};
+    st_holder_begin(&h->holder, st_holder_of(what, call, &thread));
+}
+
+static uint64_t starved_of_hang(const struct hang *h, uint32_t index, uint64_t to,
+                                uint64_t elapsed_ns)
+{
+    if (st_shared->settings->threshold_ns[h->class] < ST_STARVED_LEAST_NS)
+        return 0;
+    uint64_t ns = st_starved_ns(index, h->t0, to) + st_holder_starved_ns(&h->holder, h->t0, to);
+    return ns < elapsed_ns ? ns : elapsed_ns;
 }
 
 /* A call that is reported and goes on. */
 static void follow_hang(const struct st_slot *s, uint32_t index, uint32_t seq)
 {
-    uint64_t t0 = *(const volatile uint64_t *)&s->t0, now = st_ticks_now();
-    if (!hangs[index].stall || hangs[index].seq != seq || !st_unmoved(s, seq) || now <= t0)
+    struct hang *h = &hangs[index];
+    uint64_t now = st_ticks_now();
+    if (!h->open || h->seq != seq || !st_unmoved(s, seq) || now <= h->t0)
         return;
-    uint64_t elapsed = st_unfrozen_ns(t0, now);
-    if (!hangs[index].still_ns)
-        hangs[index].still_ns = elapsed + FIRST_STILL_NS;
-    else if (elapsed >= hangs[index].still_ns)
-        hangs[index].still_ns = st_record_stall_still(hangs[index].stall, elapsed);
+    h->seen = now;
+    uint64_t elapsed = st_unfrozen_ns(h->t0, now);
+    if (!h->still_ns)
+        h->still_ns = elapsed + FIRST_STILL_NS;
+    else if (h->stall && elapsed >= h->still_ns)
+        h->still_ns =
+            st_record_stall_still(h->stall, elapsed, starved_of_hang(h, index, now, elapsed));
 }
 
-/* Durations that owners have left for calls which were reported while they hung. */
+static void end_hang(uint32_t index, uint64_t end)
+{
+    struct hang *h = &hangs[index];
+    uint64_t elapsed = st_unfrozen_ns(h->t0, end);
+    uint64_t starved = starved_of_hang(h, index, end, elapsed);
+    bool under = elapsed - starved < st_shared->settings->threshold_ns[h->class];
+    st_note_call(index, h->generation,
+                 &(struct st_known_call){
+                     .t0 = h->t0,
+                     .ticks = end - h->t0,
+                     .starved_ns = starved,
+                     .frozen_ns = st_frozen_ns(h->t0, end),
+                     .is_finding = !under,
+                 });
+    st_starved_note(starved);
+    if (h->stall)
+        st_record_stall_end(h->stall, elapsed, starved);
+    h->open = false;
+}
+
+/* Durations that owners have left for calls which were reported while they hung; and the end of
+ * such a call whose owner did not know that it was reported, or found no room to say so. */
 void st_take_call_ends(uint32_t index)
 {
     struct st_slot *s = &st_shared->slots[index];
+    struct hang *h = &hangs[index];
+    /* acquire: an owner leaves the entry before it moves on */
+    uint32_t seq = atomic_load_explicit(&s->seq, memory_order_acquire);
+    bool moved = seq != h->seq || s->generation != h->generation;
     uint32_t tail = atomic_load_explicit(&s->ends_tail, memory_order_relaxed);
     /* acquire: the entry was written before the head moved */
     uint32_t head = atomic_load_explicit(&s->ends_head, memory_order_acquire);
     for (; tail != head; tail++) {
         const struct st_ended *e = &s->ends[tail % ST_ENDS];
-        uint64_t t0 = hangs[index].t0, end = t0 + e->ticks;
-        if (hangs[index].seq == e->seq && t0)
-            st_note_frozen_call(index, s->generation, t0, st_frozen_ns(t0, end));
-        if (hangs[index].stall && hangs[index].seq == e->seq) {
-            st_record_stall_end(hangs[index].stall, st_unfrozen_ns(t0, end));
-            hangs[index].stall = 0;
+        if (h->open && h->seq == e->seq) {
+            uint64_t end = h->t0 + e->ticks;
+            end_hang(index, end > h->seen ? end : h->seen);
         }
     }
     atomic_store_explicit(&s->ends_tail, tail, memory_order_release);
+    if (h->open && moved)
+        end_hang(index, h->seen);
+}
+
+/* The call's thread has no slot any more. */
+void st_close_hang(uint32_t index)
+{
+    if (hangs[index].open)
+        end_hang(index, hangs[index].seen);
 }
 
 uint64_t st_look_at_slot(uint32_t index)
@@ -332,12 +417,20 @@ uint64_t st_look_at_slot(uint32_t index)
     if (!st_unmoved(s, p.seq) || p.call >= st_shared->call_count)
         return UINT64_MAX;
     uint64_t now = st_ticks_now();
+    if (now <= p.t0)
+        return UINT64_MAX;
+    p.elapsed_ticks = now - p.t0;
     p.elapsed_ns = st_unfrozen_ns(p.t0, now);
     uint8_t class;
     static struct st_what what;
     uint64_t least = threshold_of(&st_shared->calls[p.call], p.args, &class, &what, p.elapsed_ns);
     if (p.elapsed_ns < least)
         return least - p.elapsed_ns;
+    /* Without a CPU, perhaps: then the next look tells, or the call's own thread as it ends. */
+    uint64_t at_least,
+        starved = least < ST_STARVED_LEAST_NS ? 0 : st_starved_so_far_ns(index, p.t0, &at_least);
+    if (p.elapsed_ns < least + starved)
+        return READY_AGAIN_NS;
     if (!st_copy_progress(s, &p))
         return 0; /* it ended just now: its thread reports it */
     uint32_t old = atomic_load_explicit(&s->claim, memory_order_relaxed);
@@ -345,6 +438,6 @@ uint64_t st_look_at_slot(uint32_t index)
     if (old == p.seq || !atomic_compare_exchange_strong_explicit(
                             &s->claim, &old, p.seq, memory_order_acq_rel, memory_order_relaxed))
         return UINT64_MAX;
-    report_hang(s, index, &p, class, &what);
+    report_hang(s, index, &p, class, starved, &what);
     return UINT64_MAX;
 }

@@ -91,6 +91,8 @@ void st_free_ended(void)
         watch_loop(i, false);
         st_take_call_ends(i);
         st_take_iteration_ends(i);
+        st_close_hang(i);
+        st_close_iteration(i);
         write_stats(&known[i], s);
         if (!known[i].closed)
             st_record_loop_end(known[i].loop, s->end_reason);

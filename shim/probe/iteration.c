@@ -10,24 +10,24 @@ static void ST_COLD keep_longest(struct st_slot *s, uint64_t ticks, uint64_t cal
     s->longest[i] = (struct st_long){.t0 = s->iter_t0, .ticks = ticks, .calls = calls};
 }
 
-/* An iteration over its threshold: what it was made of, for the agent, before it is forgotten. */
-void ST_COLD st_iteration_over(struct st_slot *s, uint64_t ticks)
+/* An iteration over its threshold, or reported while it ran: what it was made of, for the agent,
+ * before that is forgotten. */
+static void ST_COLD tell_iteration(struct st_slot *s, uint64_t ticks)
 {
     uint32_t head = atomic_load_explicit(&s->iterations_head, memory_order_relaxed);
     /* acquire: the agent is done with the entry */
     uint32_t tail = atomic_load_explicit(&s->iterations_tail, memory_order_acquire);
     if (head - tail >= ST_ITERATIONS)
-        return;
+        return; /* the agent finds out that it has ended, and ends it itself */
     struct st_iteration *it = &s->over[head % ST_ITERATIONS];
-    uint32_t number = (uint32_t)(s->iterations - 1);
-    *it = (struct st_iteration){.number = s->iterations - 1,
+    *it = (struct st_iteration){.number = s->iterations,
                                 .t0 = s->iter_t0,
                                 .ticks = ticks,
                                 .calls = s->in_calls - s->iter_calls,
                                 .found = s->found - s->iter_found};
     for (uint32_t call = 0; call < st_shared.call_count; call++) {
         const struct st_sum *sum = &s->sums[call];
-        if (sum->iteration != number || !sum->count ||
+        if (sum->iteration != (uint32_t)s->iterations || !sum->count ||
             sum->ticks <= it->top[ST_TOP_CALLS - 1].ticks)
             continue;
         unsigned i = ST_TOP_CALLS - 1;
@@ -43,10 +43,13 @@ void ST_COLD st_iteration_over(struct st_slot *s, uint64_t ticks)
     atomic_store_explicit(&s->iterations_head, head + 1, memory_order_release);
 }
 
+/* Everything about the iteration but its number, which st_home_begin moves on at last. */
 static inline void end_iteration(struct st_slot *s, uint64_t now)
 {
     uint64_t ticks = now - s->iter_t0, calls = s->in_calls - s->iter_calls;
-    s->iterations++;
+    uint64_t held = s->held - s->iter_held;
+    if (ST_UNLIKELY(held))
+        ticks -= held < ticks ? held : ticks;
     s->busy += ticks;
     s->iter_hist[st_hist_bucket(ticks)]++;
     if (calls)
@@ -55,20 +58,36 @@ static inline void end_iteration(struct st_slot *s, uint64_t now)
         keep_longest(s, ticks, calls);
         s->iter_max = s->longest[0].ticks;
     }
-    /* over its threshold, and not for what is reported already */
-    if (ST_UNLIKELY(ticks - (s->found - s->iter_found) >= st_iteration_ticks))
-        st_iteration_over(s, ticks);
+    /* over its threshold, and not for what is reported already; or known to the agent */
+    if (ST_UNLIKELY(ticks - (s->found - s->iter_found) >= st_iteration_ticks ||
+                    atomic_load_explicit(&s->reported, memory_order_relaxed) == s->iter_t0))
+        tell_iteration(s, ticks);
+}
+
+/* The agent reads `iterations`, `at_home`, `iter_t0`, and the first two again, while the thread
+ * goes on. So the order counts (the processor keeps that of stores; the fences hold the compiler
+ * back): what an iteration leaves, then at_home, then the next number; and iter_t0 before at_home
+ * is taken back. Whoever sees the number moved on, or at_home, sees the entry in `over` if there is
+ * one. */
+static void begin_home(struct st_slot *s, uint64_t now)
+{
+    bool ends = s->iter_t0 && !s->at_home;
+    if (ST_LIKELY(ends))
+        end_iteration(s, now);
+    s->home_t0 = now;
+    atomic_signal_fence(memory_order_seq_cst);
+    s->at_home = true;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (ST_LIKELY(ends))
+        s->iterations++;
 }
 
 void st_home_begin(struct st_slot *s)
 {
-    if (ST_UNLIKELY(atomic_load_explicit(&st_agent_wanted, memory_order_relaxed)))
-        st_agent_return();
     uint64_t now = st_now();
-    if (s->iter_t0)
-        end_iteration(s, now);
-    s->home_t0 = now;
-    s->at_home = true;
+    begin_home(s, now);
+    if (ST_UNLIKELY(atomic_load_explicit(&st_agent_wanted, memory_order_relaxed)))
+        st_agent_return(); /* in no iteration: this takes its time */
     /* as in st_enter: the agent sees to the order, by membarrier */
     atomic_signal_fence(memory_order_seq_cst);
     if (ST_UNLIKELY(atomic_load_explicit(&s->sampling, memory_order_relaxed)))
@@ -78,12 +97,22 @@ void st_home_begin(struct st_slot *s)
 void st_home_end(struct st_slot *s)
 {
     uint64_t now = st_now(), ticks = now - s->home_t0;
-    s->at_home = false;
     s->waited += ticks;
     s->wait_hist[st_hist_bucket(ticks)]++;
     s->iter_calls = s->in_calls;
     s->iter_found = s->found;
+    s->iter_held = s->held;
     s->iter_t0 = now;
+    atomic_signal_fence(memory_order_seq_cst);
+    s->at_home = false;
+}
+
+/* The loop ends in the middle of an iteration: that ends here, and none follows. */
+void st_last_iteration(struct st_slot *s)
+{
+    if (!s->iter_t0 || s->at_home)
+        return;
+    begin_home(s, st_now());
 }
 
 /* Of the threads that share an epoll fd (tokio's workers, Asio's), one waits there; the others wait

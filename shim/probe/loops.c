@@ -132,6 +132,8 @@ static struct st_slot *prepare_slot(enum st_home home, int fd, uintptr_t site)
     s->at_home = s->candidate = false;
     s->home_t0 = s->iter_t0 = s->iterations = s->iter_max = 0;
     s->busy = s->waited = s->in_calls = s->missed = 0;
+    s->held = s->iter_held = 0;
+    atomic_store(&s->reported, 0);
     s->iter_calls = s->found = s->iter_found = 0;
     memset(s->longest, 0, sizeof(s->longest));
     memset(s->iter_hist, 0, sizeof(s->iter_hist));
@@ -251,6 +253,7 @@ void ST_COLD st_untag(struct st_slot *s, int reason)
 {
     int error = errno;
     st_abandon(s);
+    st_last_iteration(s);
     if (s->home == ST_HOME_EPOLL || s->home == ST_HOME_URING)
         set_home_bit(s->home_fd, false);
     s->end_reason = (uint8_t)reason;
@@ -463,8 +466,10 @@ void ST_COLD st_fd_closed(int fd)
     struct st_slot *own = st_self;
     if (own && own->home_fd == fd && (own->home == ST_HOME_EPOLL || own->home == ST_HOME_URING)) {
         /* asyncio.run closes its loop, and then the interpreter ends: names are read before */
+        uint64_t since = st_now();
         if (st_capture_pending())
             st_agent_flush();
+        st_held_up(own, since);
         st_untag(own, ST_END_CLOSED);
         return;
     }

@@ -233,9 +233,16 @@ bool st_is_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site, bo
 void st_home_driven_by(struct st_slot *s, int epfd);
 struct pollfd;
 bool st_polls_elsewhere(struct st_slot *s, const struct pollfd *fds, unsigned long n);
-void st_iteration_over(struct st_slot *s, uint64_t ticks);
 void st_home_begin(struct st_slot *s);
 void st_home_end(struct st_slot *s);
+/* Ends the iteration that the calling thread is in, since its loop ends. */
+void st_last_iteration(struct st_slot *s);
+/* For what this library does on a loop thread and waits in: leaves it out of the iteration. */
+static inline void st_held_up(struct st_slot *s, uint64_t since)
+{
+    if (s)
+        s->held += st_now() - since;
+}
 /* Bracket a wait for other threads, which may be a home wait in disguise. */
 bool st_rest_begin(struct st_slot *s);
 void st_rest_end(struct st_slot *s, bool rests);

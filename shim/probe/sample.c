@@ -81,7 +81,9 @@ void st_sample(int number, void *info, void *context)
     struct st_slot *s = st_self;
     (void)number, (void)info;
     if (s) {
-        if (!(atomic_load_explicit(&s->seq, memory_order_relaxed) & 1) && !s->at_home && s->iter_t0)
+        /* It may come late, in another iteration than it was sent for: of that it says nothing. */
+        if (!(atomic_load_explicit(&s->seq, memory_order_relaxed) & 1) && !s->at_home &&
+            s->iter_t0 && atomic_load_explicit(&s->sampled_t0, memory_order_relaxed) == s->iter_t0)
             copy_interrupted(s, context);
         atomic_fetch_add_explicit(&s->sampled, 1, memory_order_relaxed);
         /* release: a call that waited for this begins after it */

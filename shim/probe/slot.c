@@ -25,7 +25,9 @@ static bool bring_agent_back(unsigned class)
         return false;
     if (!st_agent_is_ours())
         return false; /* a child of vfork: it is the parent that needs the agent back */
+    uint64_t since = st_now();
     st_agent_return();
+    st_held_up(st_self, since);
     return true;
 }
 
@@ -59,6 +61,8 @@ void ST_COLD st_abandon(struct st_slot *s)
     if (s->candidate)
         return;
     uint32_t seq = atomic_load_explicit(&s->seq, memory_order_relaxed);
+    if (s->at_home && s->iter_t0)
+        st_home_end(s); /* a jump out of the home wait: what follows is an iteration */
     s->at_home = false;
     if (!(seq & 1))
         return;
@@ -88,7 +92,7 @@ static _Unwind_Reason_Code st_personality(int version, _Unwind_Action actions,
  * wants it. */
 __attribute__((used)) _Unwind_Personality_Fn st_personality_ref = st_personality;
 
-/* Of whose report is this call? The side that moves `claim` to the call's number owns it. */
+/* Exactly one side reports a call: the one that first sets `claim` to its seq. */
 static bool claim(struct st_slot *s, uint32_t seq)
 {
     uint32_t old = atomic_load_explicit(&s->claim, memory_order_relaxed);

@@ -1,0 +1,90 @@
+"""Each stall has one beginning and one end, and none is made of time for which the machine had no
+CPU for the program."""
+import contextlib
+import subprocess
+
+import pytest
+
+
+@contextlib.contextmanager
+def busy(count):
+    """So many busy loops beside what runs in the block."""
+    loops = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def stalls_of(run, kind):
+    """[(at, elapsed, starved)] in ms of the stalls of this kind; each has ended, once."""
+    ends = {}
+    for end in run.records("stall_end"):
+        assert end["stall"] not in ends, f"stall {end['stall']} ends twice"
+        ends[end["stall"]] = end
+    found = []
+    for stall in run.records("stall"):
+        assert stall["ended"] or stall["stall"] in ends, f"{stall} has no end"
+        if stall["kind"] == kind:
+            last = ends.get(stall["stall"], stall)
+            found.append((stall["at_ns"] / 1e6, last["elapsed_ns"] / 1e6,
+                          last.get("starved_ns", 0) / 1e6))
+    assert len({at for at, _, _ in found}) == len(found), f"one iteration is written twice: {found}"
+    return found
+
+
+def test_an_iteration_whose_call_is_found_late_ends(run, program):
+    done = run(program("verdict/stalls"), "found-late")
+    assert [157 <= elapsed < 1000 for _, elapsed, _ in stalls_of(done, "iteration")] in ([True], [])
+    (_, elapsed, _), = stalls_of(done, "call")
+    assert 60 <= elapsed < 500
+
+
+@pytest.mark.parametrize("mode", ["closes", "thread-ends", "thread-exits", "closed-by-other", "exits"])
+def test_the_last_iteration_ends_with_its_loop(run, program, mode):
+    done = run(program("verdict/stalls"), mode)
+    (_, elapsed, _), = stalls_of(done, "iteration")
+    assert 170 <= elapsed < 700, "the loop has ended after 0.2 s (0.3 s), the program lives on for 1 s"
+
+
+def test_iterations_at_their_threshold_are_written_once(run, program):
+    done = run(program("verdict/stalls"), "at-threshold", "30")
+    found = stalls_of(done, "iteration")
+    assert len(found) <= 30
+    assert all(elapsed - starved < 1000 for _, elapsed, starved in found)
+
+
+def test_no_sample_opens_an_iteration_that_has_ended(run, program):
+    done = run(program("verdict/stalls"), "dense", "15")
+    found = stalls_of(done, "iteration")
+    assert len(found) == 15
+    assert sum(elapsed - starved for _, elapsed, starved in found) < 15 * 170 * 1.5
+
+
+def test_an_iteration_after_a_jump_out_of_the_home_wait_is_its_own(run, program):
+    done = run(program("verdict/stalls"), "jumps")
+    assert stalls_of(done, "iteration") == []
+
+
+def test_beside_busy_loops_no_iteration_grows(run, program):
+    with busy(5):
+        done = run(program("verdict/stalls"), "dense", "12")
+    found = stalls_of(done, "iteration")
+    assert len(found) == 12
+    work = sum(105 + 65 * i / 12 for i in range(12))
+    assert sum(elapsed - starved for _, elapsed, starved in found) < work * 1.2 + 50
+    assert done.records("starved"), "nothing was starved beside five busy loops"
+
+
+def test_beside_busy_loops_calls_that_cannot_wait_are_no_findings(run, program):
+    with busy(5):
+        done = run("nice", "-n", "5", program("verdict/stalls"), "short", "6")
+    assert [(e, s) for _, e, s in stalls_of(done, "call") if e - s >= 10] == []
+
+
+def test_beside_busy_loops_sleeps_are_found_as_long_as_they_are(run, program):
+    with busy(5):
+        done = run(program("loop_epoll"), "sleep")
+    assert any(e - s >= 15 for _, e, s in stalls_of(done, "call"))
