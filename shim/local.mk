@@ -95,6 +95,8 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/python_task.c \
 	shim/agent/records.c \
 	shim/agent/records_loops.c \
+	shim/agent/running.c \
+	shim/agent/running.h \
 	shim/agent/stalls.c \
 	shim/agent/starved.c \
 	shim/agent/starved.h \

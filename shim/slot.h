@@ -208,6 +208,13 @@ struct st_slot {
     /* Set by the agent, to the start of an iteration that it has reported while it runs: its owner
      * then tells how it ended, however long it was. */
     _Atomic uint64_t reported;
+    uint64_t left_out; /* part of `iterations`: in which the loop was seen not to run */
+    /* One more than the number of the last of those, which may be the one that it is in: set by the
+     * agent. */
+    _Atomic uint32_t stopped;
+    /* One more than the epoll fd of another loop, which has been seen to run in this one's stead:
+     * set by the agent. */
+    _Atomic uint32_t next_home;
     /* Set by the agent while a sampling signal is under way: no call and no home wait begins until
      * it has arrived, so it never interrupts one. Cleared by the handler, or by the agent. */
     _Atomic uint32_t sampling;
@@ -216,6 +223,7 @@ struct st_slot {
     int32_t home_fd;
     uint8_t home;
     bool home_waited;   /* not only asked, with a timeout of 0 */
+    bool home_told;     /* the agent has the stack of a wait there */
     uint16_t elsewhere; /* waits on other epoll fds since the last at home */
     uintptr_t home_site;
     uintptr_t home_depth;            /* where the stack was at the last wait at home */
@@ -226,6 +234,7 @@ struct st_slot {
     uint64_t pthread;
     uintptr_t stack_lo, stack_hi; /* 0: not known */
     uint32_t generation;          /* counts the loops that have lived in this slot */
+    bool by_api;                  /* the program has said so */
     const char *api_name;
     char name[16];              /* the thread's, when its loop began; empty: not known */
     bool candidate;             /* not a loop thread yet: see probe/candidate.c */
@@ -255,7 +264,7 @@ struct st_slot {
 enum { ST_SLOT_FREE, ST_SLOT_TAKEN, ST_SLOT_LIVE, ST_SLOT_ENDED };
 enum { ST_END_THREAD, ST_END_CLOSED, ST_END_API };
 
-enum { ST_MAX_SLOTS = 256, ST_CAPTURES = 24, ST_CAPTURE_STACK = 96 * 1024, ST_PY_MAX = 128 };
+enum { ST_MAX_SLOTS = 256, ST_CAPTURES = 24, ST_CAPTURE_STACK = 96 * 1024, ST_PY_MAX = 256 };
 
 struct st_page {
     uint64_t start; /* 0: none has been read */
@@ -267,6 +276,7 @@ struct st_capture {
     _Atomic uint8_t state; /* FREE → FILLING → READY (owner) → FREE (agent) */
     bool strict;
     bool sample; /* of an iteration, taken by the signal handler: regs are the interrupted ones */
+    bool home;   /* of no call: where the loop waits */
     uint16_t slot, call;
     uint8_t class;
     uint32_t generation;

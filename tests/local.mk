@@ -57,6 +57,7 @@ tests_bench_micro_LDFLAGS = -pthread
 include tests/unit/python.mk
 include tests/hostile/local.mk
 include tests/programs/situations/local.mk
+include tests/programs/verdict/loops.mk
 include tests/strict/local.mk
 
 check_PROGRAMS += $(UNIT_TESTS)

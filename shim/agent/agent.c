@@ -3,6 +3,7 @@
 #include "json.h"
 #include "kernel.h"
 #include "python.h"
+#include "running.h"
 #include "starved.h"
 #include "text.h"
 
@@ -79,6 +80,7 @@ static void forget_parent(void)
     st_records_reset();
     st_stalls_reset();
     st_modules_reset();
+    st_running_reset();
     st_loops_reset();
     st_iterations_reset();
     st_freezes_reset();
@@ -207,6 +209,7 @@ static uint64_t look_around(bool stats)
     if (follow)
         st_follow_ids(follow);
     uint32_t high = atomic_load_explicit(&st_shared->slot_high, memory_order_acquire);
+    st_take_homes();
     st_watch_loops(stats);
     /* A loop that runs is looked at twice as often: what its thread had of a CPU in a call is told
      * by how that was just before. */

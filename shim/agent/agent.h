@@ -23,7 +23,7 @@ uint64_t st_since_start_ns(uint64_t ticks);
 
 /* ---- stacks (unwind.c) ---- */
 
-enum { ST_MAX_FRAMES = 256 };
+enum { ST_MAX_FRAMES = 512 };
 
 struct st_frame {
     uint64_t pc;
@@ -50,6 +50,9 @@ void st_unwind(const uint64_t *regs, uint64_t base, const uint8_t *bytes, uint32
 struct st_module {
     uint32_t id;
     uint64_t base, lo, hi;
+    /* see running.c */
+    bool runs_loop; /* all of its code that is ever on a stack is a running loop's */
+    bool switches;  /* it runs code on other stacks than the thread's own */
 };
 
 /* The module that `pc` lies in, written to the trace the first time; NULL: in none. */
@@ -112,6 +115,8 @@ struct st_sleep;
 void st_record_process(void);
 void st_record_loop(uint32_t loop, const struct st_slot *s);
 void st_record_loop_end(uint32_t loop, int reason);
+/* Its thread was seen outside of it for the first time. */
+void st_record_loop_stopped(uint32_t loop, uint64_t at_ns);
 /* What stats has written of the histograms so far: each record holds what came since. */
 struct st_written {
     uint32_t iter_hist[ST_HIST_BUCKETS], wait_hist[ST_HIST_BUCKETS], calls_hist[ST_HIST_BUCKETS];
@@ -159,6 +164,8 @@ void st_close_hang(uint32_t index);
 void st_take_iteration_ends(uint32_t index);
 uint64_t st_look_at_slot(uint32_t index);
 void st_take_captures(void);
+/* Those that say where loops wait; before the looks, which ask for it. */
+void st_take_homes(void);
 /* Writes what was only counted. */
 void st_write_counts(void);
 void st_stalls_reset(void);

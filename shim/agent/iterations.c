@@ -3,6 +3,7 @@
 #include "kernel.h"
 #include "memory.h"
 #include "python.h"
+#include "running.h"
 #include "starved.h"
 
 #include <errno.h>
@@ -40,6 +41,7 @@ static struct watched {
     uint64_t first_ns;        /* age at which it was tried to */
     uint64_t still_ns;        /* age at which to say that it goes on */
     uint64_t seen;            /* the last moment, in ticks, at which it was known to last */
+    uint64_t ran;             /* the last at which its loop was known to run */
     uint64_t throttled;       /* what the cgroup had been throttled for at first sight, plus 1 */
     /* Of its calls that have ended and that their thread counted as found, in ns: what was no
      * finding after all; of the findings, what was frozen, and what was starved; and what was
@@ -185,9 +187,21 @@ static void report_running(struct st_slot *s, struct watched *w, uint32_t index,
         report(w, index, age, starved_ns);
 }
 
+/* A look saw that the loop does not run any more: this iteration is none. What was said of it
+ * before stands, up to the moment at which the loop was last seen to run. */
+static void stop(struct watched *w)
+{
+    uint64_t elapsed = w->ran > w->t0 ? age_ns(w, w->ran) : 0;
+    if (w->stall)
+        st_record_stall_end(w->stall, elapsed, 0);
+    w->over = true;
+    w->stall = w->early_count = 0;
+}
+
 static void keep_sample(struct watched *w, uint32_t index, const struct early *e)
 {
     w->samples++;
+    w->ran = w->seen;
     if (w->stall)
         write_sample(w, e);
     else if (w->early_count < MAX_EARLY)
@@ -203,6 +217,12 @@ void st_take_sample(const struct st_capture *c)
     memset(&e, 0, sizeof(e));
     st_task_of_capture(c, &e.task);
     st_unwind(c->regs, c->regs[ST_RSP], c->stack, c->stack_len, &unwound);
+    if (!st_runs(
+            c->slot, c->generation,
+            &(struct st_where){&unwound, c->py, c->py_len, c->regs[ST_RSP], c->t0, NULL, NULL})) {
+        stop(w);
+        return;
+    }
     e.stack = st_record_stack(NULL, &unwound, c->py, c->py_len > 0 ? c->py_len : 0);
     keep_sample(w, c->slot, &e);
 }
@@ -239,6 +259,11 @@ static bool sample_asleep(struct st_slot *s, struct watched *w, uint32_t index)
     if (len) {
         uint64_t regs[ST_REGS] = {[ST_RSP] = sleep.sp, [ST_RIP] = sleep.pc};
         st_unwind(regs, sleep.sp, bytes, len, &unwound);
+        struct st_where where = {&unwound, py, py_len, sleep.sp, w->t0, NULL, NULL};
+        if (!st_runs(index, s->generation, &where)) {
+            stop(w);
+            return true;
+        }
         e.stack = st_record_stack(NULL, &unwound, py, py_len > 0 ? py_len : 0);
     }
     keep_sample(w, index, &e);
@@ -268,6 +293,11 @@ static bool sample_call(struct st_slot *s, struct watched *w, uint32_t index, ui
     static struct early e;
     memset(&e, 0, sizeof(e));
     st_unwind(p.regs, p.regs[ST_RSP], p.stack, p.len, &unwound);
+    struct st_where where = {&unwound, p.py, p.py_len, p.regs[ST_RSP], t0, call, p.args};
+    if (!st_runs(index, s->generation, &where)) {
+        stop(w);
+        return true;
+    }
     e.stack = st_record_stack(call, &unwound, p.py, p.py_len);
     e.task = p.task;
     memcpy(e.detail, detail, sizeof(e.detail));

@@ -4,6 +4,7 @@
 #include "kernel.h"
 #include "json.h"
 #include "memory.h"
+#include "running.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -102,5 +103,6 @@ const struct st_module *st_module_at(uint64_t pc)
     *m = (struct st_module){.id = ++count, .base = map.l_addr, .lo = lo, .hi = hi};
     module_path((uintptr_t)map.l_name, path, sizeof(path));
     record(m, path, lo);
+    st_running_learn(m, path);
     return m;
 }

@@ -72,8 +72,12 @@ struct st_py_module {
  * or a negative errno where the list of mappings cannot be read. */
 int st_py_each_module(int (*visit)(void *ctx, const struct st_py_module *module), void *ctx);
 
-/* Address of a symbol that the object defines; 0: it does not. */
+/* The object whose first page is mapped at `start`: 0, or a negative errno. */
+int st_py_module_at(struct st_py_module *module, uint64_t start);
+
+/* Address of a symbol that the object defines; 0: it does not. `size`: its size. */
 uint64_t st_py_symbol(const struct st_py_module *module, const char *name);
+uint64_t st_py_symbol_sized(const struct st_py_module *module, const char *name, uint64_t *size);
 
 /* The line of the instruction at byte `offset` of the code, from its line table (a bytes object).
  * 0: none; or a negative errno. An `offset` below 0 is a frame that has not begun. */

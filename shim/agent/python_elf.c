@@ -56,7 +56,7 @@ static int read_dynamic(struct st_py_module *module, uint64_t addr)
 }
 
 /* Fills `module` from the object whose first page is mapped at `start`. */
-static int read_module(struct st_py_module *module, uint64_t start)
+int st_py_module_at(struct st_py_module *module, uint64_t start)
 {
     Elf64_Ehdr header;
     uint64_t dynamic = 0;
@@ -124,7 +124,7 @@ static int visit_line(const char *line, int (*visit)(void *ctx, const struct st_
     struct st_py_module module;
     uint64_t start;
 
-    if (may_be_module(line, &start) && read_module(&module, start) == 0) {
+    if (may_be_module(line, &start) && st_py_module_at(&module, start) == 0) {
         return visit(ctx, &module);
     }
     return 0;
@@ -197,7 +197,8 @@ static uint32_t gnu_hash(const char *name)
 }
 
 /* The address of symbol number `index`, where it is defined and has that name; else 0. */
-static uint64_t symbol_at(const struct st_py_module *module, uint32_t index, const char *name)
+static uint64_t symbol_at(const struct st_py_module *module, uint32_t index, const char *name,
+                          uint64_t *bytes)
 {
     Elf64_Sym symbol;
     char found[128];
@@ -210,12 +211,13 @@ static uint64_t symbol_at(const struct st_py_module *module, uint32_t index, con
         memcmp(found, name, size) != 0) {
         return 0;
     }
+    *bytes = symbol.st_size;
     return module->bias + symbol.st_value;
 }
 
 /* The table: four words; a Bloom filter of 64-bit words; buckets; hashes, whose lowest bit ends a
  * chain. */
-uint64_t st_py_symbol(const struct st_py_module *module, const char *name)
+uint64_t st_py_symbol_sized(const struct st_py_module *module, const char *name, uint64_t *size)
 {
     struct {
         uint32_t buckets, first, filter, shift;
@@ -243,7 +245,7 @@ uint64_t st_py_symbol(const struct st_py_module *module, const char *name)
             return 0;
         }
         if ((chained | 1) == (hash | 1)) {
-            addr = symbol_at(module, index, name);
+            addr = symbol_at(module, index, name, size);
             if (addr != 0) {
                 return addr;
             }
@@ -253,4 +255,10 @@ uint64_t st_py_symbol(const struct st_py_module *module, const char *name)
         }
     }
     return 0;
+}
+
+uint64_t st_py_symbol(const struct st_py_module *module, const char *name)
+{
+    uint64_t size;
+    return st_py_symbol_sized(module, name, &size);
 }

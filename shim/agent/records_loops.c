@@ -34,6 +34,14 @@ void st_record_loop_end(uint32_t loop, int reason)
     js_end();
 }
 
+void st_record_loop_stopped(uint32_t loop, uint64_t at_ns)
+{
+    js_begin("loop_stopped");
+    js_number("loop", loop);
+    js_number("at_ns", at_ns);
+    js_end();
+}
+
 static void add_histogram(const char *key, const uint32_t *now, uint32_t *written)
 {
     bool open = false;
@@ -81,7 +89,7 @@ void st_record_stats(uint32_t loop, const struct st_slot *s, struct st_written *
     js_begin("stats");
     js_number("loop", loop);
     js_number("at_ns", st_since_start_ns(st_ticks_now()));
-    js_number("iterations", s->iterations);
+    js_number("iterations", s->iterations - s->left_out);
     js_number("max_iteration_ns", st_ticks_to_ns(s->iter_max));
     js_number("busy_ns", st_ticks_to_ns(s->busy));
     js_number("wait_ns", st_ticks_to_ns(s->waited));

@@ -5,6 +5,7 @@
 #include "../repeat.h"
 #include "memory.h"
 #include "python.h"
+#include "running.h"
 #include "starved.h"
 
 #include <linux/futex.h>
@@ -71,6 +72,16 @@ static void write_count(struct counter *c)
     c->pending = c->total_ns = c->starved_ns = c->max_ns = 0;
 }
 
+/* What is counted on this path is no stall. */
+enum { NO_STALL = UINT32_MAX };
+
+static void forget_path(uint64_t key)
+{
+    struct st_repeat *repeat = key ? st_repeat_of(st_shared->repeats, key) : NULL;
+    if (repeat)
+        atomic_store_explicit(&repeat->counter, NO_STALL, memory_order_relaxed);
+}
+
 /* What threads have counted themselves. What belongs to no copy yet stays where it is. */
 static void take_repeats(void)
 {
@@ -83,6 +94,12 @@ static void take_repeats(void)
             continue;
         if (!counter) {
             atomic_store(&st_shared->repeated, true);
+            continue;
+        }
+        if (counter == NO_STALL) {
+            atomic_store(&r->count, 0);
+            atomic_store(&r->ticks, 0);
+            atomic_store(&r->longest, 0);
             continue;
         }
         struct counter *c = &counters[counter - 1];
@@ -169,6 +186,8 @@ static void take_capture(struct st_capture *c)
 {
     char detail[512];
     struct st_py_task task;
+    if (c->home)
+        return; /* that was the first thing to be taken */
     if (c->sample) {
         st_take_sample(c);
         return;
@@ -191,6 +210,12 @@ static void take_capture(struct st_capture *c)
     if (!c->strict && under)
         return; /* not the program's doing */
     st_unwind(c->regs, c->regs[ST_RSP], c->stack, c->stack_len, &unwound);
+    if (!st_runs(c->slot, c->generation,
+                 &(struct st_where){&unwound, c->py, c->py_len, c->regs[ST_RSP], c->t0, call,
+                                    c->args})) {
+        forget_path(c->key);
+        return;
+    }
     st_what_text(&c->what, call, detail, sizeof(detail));
     st_task_of_capture(c, &task);
     struct st_stall s = {
@@ -209,9 +234,24 @@ static void take_capture(struct st_capture *c)
     report(&s, c->key);
 }
 
+/* Where loops wait, before anything is said of them: it is younger than what was captured of them
+ * before, but as a rule the same. */
+void st_take_homes(void)
+{
+    for (unsigned i = 0; i < ST_CAPTURES; i++) {
+        struct st_capture *c = &st_shared->captures[i];
+        /* acquire: pairs with the release of the thread that filled it */
+        if (atomic_load_explicit(&c->state, memory_order_acquire) != ST_CAPTURE_READY || !c->home)
+            continue;
+        st_take_home(c);
+        atomic_store_explicit(&c->state, ST_CAPTURE_FREE, memory_order_release);
+    }
+}
+
 void st_take_captures(void)
 {
     bool taken = false;
+    st_take_homes();
     for (unsigned i = 0; i < ST_CAPTURES; i++) {
         struct st_capture *c = &st_shared->captures[i];
         /* acquire: pairs with the release of the thread that filled it */
@@ -247,8 +287,6 @@ static void copy_python(const struct st_slot *s, struct st_progress *p)
         p->py_len = st_py_walk_other(py, tstate, p->py, ST_PY_MAX);
     if (p->py_len > 0)
         st_py_task(py, tstate, p->py, p->py_len, &p->task);
-    else
-        p->py_len = 0;
 }
 
 bool st_copy_progress(const struct st_slot *s, struct st_progress *p)
@@ -297,6 +335,13 @@ static void report_hang(struct st_slot *s, uint32_t index, struct st_progress *p
     uint64_t thread;
     struct hang *h = &hangs[index];
     st_unwind(p->regs, p->regs[ST_RSP], stack_copy, p->len, &unwound);
+    if (!st_runs(index, s->generation,
+                 &(struct st_where){&unwound, p->py, p->py_len, p->regs[ST_RSP], p->t0, call,
+                                    p->args})) {
+        /* it is claimed, and nothing is said of it */
+        *h = (struct hang){.generation = s->generation, .seq = p->seq, .t0 = p->t0};
+        return;
+    }
     st_what_text(what, call, detail, sizeof(detail));
     st_add_holder(s, what, call, detail, sizeof(detail));
     struct st_stall stall = {

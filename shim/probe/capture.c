@@ -101,7 +101,7 @@ void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
     if (repeat)
         atomic_fetch_add_explicit(&repeat->copied, 1, memory_order_relaxed);
     c->strict = strict;
-    c->sample = false;
+    c->sample = c->home = false;
     c->slot = (uint16_t)(s - st_shared.slots);
     c->call = s->call;
     c->class = (uint8_t) class;
@@ -114,6 +114,27 @@ void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
         c->args[i] = s->args[i];
     c->what = *what;
     c->stack_len = st_capture_stack(c->stack, s, s->regs[ST_RSP]);
+    c->py_len = st_capture_python(c->py, ST_PY_MAX, st_read_own, NULL);
+    /* release: the agent sees all of the above */
+    atomic_store_explicit(&c->state, ST_CAPTURE_READY, memory_order_release);
+}
+
+/* Where the loop's thread waits for its events, once for each home: its own stack from here up.
+ * Where no buffer is free it stays unknown. */
+void ST_COLD st_capture_home(struct st_slot *s)
+{
+    struct st_capture *c = st_capture_take();
+    if (!c)
+        return;
+    st_save_registers(c->regs);
+    s->home_told = true;
+    c->home = true;
+    c->sample = c->strict = false;
+    c->key = 0;
+    c->slot = (uint16_t)(s - st_shared.slots);
+    c->generation = s->generation;
+    c->t0 = st_now();
+    c->stack_len = st_capture_stack(c->stack, s, c->regs[ST_RSP]);
     c->py_len = st_capture_python(c->py, ST_PY_MAX, st_read_own, NULL);
     /* release: the agent sees all of the above */
     atomic_store_explicit(&c->state, ST_CAPTURE_READY, memory_order_release);

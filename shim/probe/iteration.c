@@ -43,9 +43,20 @@ static void ST_COLD tell_iteration(struct st_slot *s, uint64_t ticks)
     atomic_store_explicit(&s->iterations_head, head + 1, memory_order_release);
 }
 
+/* A look saw that the loop did not run in the iteration that ends now. */
+static bool ST_COLD leave_out(struct st_slot *s)
+{
+    if (atomic_load_explicit(&s->stopped, memory_order_relaxed) != (uint32_t)s->iterations + 1)
+        return false;
+    s->left_out++;
+    return true;
+}
+
 /* Everything about the iteration but its number, which st_home_begin moves on at last. */
 static inline void end_iteration(struct st_slot *s, uint64_t now)
 {
+    if (ST_UNLIKELY(atomic_load_explicit(&s->stopped, memory_order_relaxed)) && leave_out(s))
+        return;
     uint64_t ticks = now - s->iter_t0, calls = s->in_calls - s->iter_calls;
     uint64_t held = s->held - s->iter_held;
     if (ST_UNLIKELY(held))

@@ -131,9 +131,12 @@ static struct st_slot *prepare_slot(enum st_home home, int fd, uintptr_t site)
     s->call = 0;
     s->at_home = s->candidate = false;
     s->home_t0 = s->iter_t0 = s->iterations = s->iter_max = 0;
-    s->busy = s->waited = s->in_calls = s->missed = 0;
+    s->busy = s->waited = s->in_calls = s->missed = s->left_out = 0;
     s->held = s->iter_held = 0;
     atomic_store(&s->reported, 0);
+    atomic_store(&s->stopped, 0);
+    atomic_store(&s->next_home, 0);
+    s->by_api = false;
     s->iter_calls = s->found = s->iter_found = 0;
     memset(s->longest, 0, sizeof(s->longest));
     memset(s->iter_hist, 0, sizeof(s->iter_hist));
@@ -145,7 +148,7 @@ static struct st_slot *prepare_slot(enum st_home home, int fd, uintptr_t site)
     s->home_fd = fd;
     s->home_site = site;
     s->elsewhere = 0;
-    s->home_waited = false;
+    s->home_waited = s->home_told = false;
     s->home_depth = 0;
     s->tid = own_tid();
     s->pthread = (uint64_t)pthread_self();
@@ -278,7 +281,7 @@ static void ST_COLD move_home(struct st_slot *s, enum st_home home, int fd, uint
     s->home_fd = fd;
     s->home_site = site;
     s->elsewhere = 0;
-    s->home_waited = false;
+    s->home_waited = s->home_told = false;
     if (home == ST_HOME_EPOLL || home == ST_HOME_URING)
         set_home_bit(fd, true);
     if (home == ST_HOME_EPOLL)
@@ -344,6 +347,12 @@ static bool ST_COLD not_home(struct st_slot *s, enum st_home home, int fd, uintp
         move_home(s, home, fd, site);
         return true;
     }
+    if (home == ST_HOME_EPOLL &&
+        atomic_load_explicit(&s->next_home, memory_order_relaxed) == (uint32_t)fd + 1) {
+        atomic_store_explicit(&s->next_home, 0, memory_order_relaxed);
+        move_home(s, home, fd, site);
+        return true;
+    }
     if (s->home_waited && !waits)
         return false;
     /* The loop has moved to another epoll fd when the first is not visited any more. */
@@ -382,6 +391,8 @@ bool st_is_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site, bo
     /* A home wait inside a call: a signal handler has jumped out of that call. */
     if (ST_UNLIKELY(atomic_load_explicit(&s->seq, memory_order_relaxed) & 1))
         st_abandon(s);
+    if (ST_UNLIKELY(!s->home_told))
+        st_capture_home(s);
     return true;
 }
 

@@ -170,6 +170,7 @@ struct st_capture *st_capture_take(void);
 uint32_t st_capture_stack(void *to, const struct st_slot *s, uintptr_t from);
 int st_capture_python(struct st_py_raw *to, int max, st_py_read_fn read, void *context);
 int st_read_own(void *context, uint64_t address, void *buffer, size_t n);
+void st_capture_home(struct st_slot *s);
 void st_sample(int number, void *info, void *context); /* a signal handler */
 bool st_capture_pending(void);
 void st_capture_init(void);

@@ -277,6 +277,7 @@ ST_EXPORT void stalltrace_loop_begin(const char *name)
     struct st_slot *s = st_tag(ST_HOME_NONE, -1, 0);
     if (s) {
         s->api_name = name;
+        s->by_api = true;
         s->iter_t0 = 0;
     }
 }

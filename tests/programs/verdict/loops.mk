@@ -1,0 +1,9 @@
+# Programs whose loops stop, begin late, or are no loops of theirs.
+EXTRA_DIST += \
+	tests/programs/verdict/stopped_loop.py \
+	tests/programs/verdict/stopped_loop_unittest.py \
+	tests/programs/verdict/stopped_loops.py \
+	tests/programs/verdict/pytest_project/conftest.py \
+	tests/programs/verdict/pytest_project/shop.py \
+	tests/programs/verdict/pytest_project/test_shop.py \
+	tests/e2e/test_verdict_stopped.py
