@@ -42,6 +42,25 @@ void histogram_merge(struct histogram *into, const struct histogram *from)
         histogram_add(into, from->buckets[i].low_ns, from->buckets[i].count);
 }
 
+void histogram_move_many(struct histogram *histogram, uint64_t from_low_ns, uint64_t to_low_ns,
+                         uint64_t count)
+{
+    size_t at = find(histogram, from_low_ns);
+    if (at == histogram->count || histogram->buckets[at].low_ns != from_low_ns)
+        return;
+    struct bucket *from = &histogram->buckets[at];
+    if (count > from->count)
+        count = from->count;
+    from->count -= count;
+    histogram->total -= count;
+    if (from->count == 0) {
+        histogram->count--;
+        memmove(from, from + 1, (histogram->count - at) * sizeof(*from));
+    }
+    if (to_low_ns > 0)
+        histogram_add(histogram, to_low_ns, count);
+}
+
 /* The bucket that a value is in; NULL: there is none. */
 static struct bucket *bucket_of(const struct histogram *histogram, uint64_t ns)
 {

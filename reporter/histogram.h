@@ -24,6 +24,10 @@ void histogram_merge(struct histogram *into, const struct histogram *from);
 /* Moves one count from the bucket that a value is in to that of another; nothing where there is
  * none. */
 void histogram_move(struct histogram *histogram, uint64_t from_ns, uint64_t to_ns);
+/* Moves so many counts from one bucket to another, both known by their lower bounds; `to_low_ns` 0:
+ * they are forgotten. No more than there are. */
+void histogram_move_many(struct histogram *histogram, uint64_t from_low_ns, uint64_t to_low_ns,
+                         uint64_t count);
 /* The value that `per_mille` of 1000 values are at or below: the middle of the bucket that the
  * value is in, but never more than `max_ns` (0: not known). 0 where nothing was counted. */
 uint64_t histogram_percentile(const struct histogram *histogram, unsigned int per_mille,

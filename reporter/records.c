@@ -378,5 +378,6 @@ void trace_finish(struct trace *trace, const struct trace_sink *sink)
         extend(trace, stall, lasted ? trace->end_ns - stall->at_ns - frozen : stall->still_ns,
                sink);
     }
+    trace_correct_own(trace);
     trace_correct_frozen(trace);
 }

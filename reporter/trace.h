@@ -49,6 +49,8 @@ struct long_iteration {
     uint64_t at_ns, elapsed_ns;
     uint64_t calls_ns;  /* in blocking calls */
     uint64_t frozen_ns; /* for which the process was stopped; not part of `elapsed_ns` */
+    uint64_t
+        not_own_ns; /* for which its thread had no CPU; part of it as recorded, taken out then */
 };
 
 /* The process was stopped for `elapsed_ns` of the time from `from_ns` to `to_ns`; that had begun
@@ -67,10 +69,12 @@ struct loop {
     uint64_t iterations;
     uint64_t max_iteration_ns;
     uint64_t began_ns, seen_ns; /* when it was tagged, and when its figures were last written */
-    uint64_t busy_ns, wait_ns, calls_ns;
+    uint64_t busy_ns, wait_ns, calls_ns, not_own_ns;
     struct histogram iteration_hist, wait_hist, calls_hist;
     struct long_iteration longest[LONGEST_KEPT]; /* longest first */
     size_t longest_count;
+    struct long_iteration own[LONGEST_KEPT]; /* as recorded: the longest without `not_own_ns` */
+    size_t own_count;
     struct long_iteration *frozen; /* as recorded, those that hold a freeze (freezes.c) */
     size_t frozen_count, frozen_cap;
 };
@@ -228,6 +232,8 @@ uint64_t trace_frozen_ns(const struct trace *trace, uint64_t from_ns, uint64_t t
 void trace_keep_frozen(const struct trace *trace, struct loop *loop);
 /* Takes the time out of the figures of loops. */
 void trace_correct_frozen(struct trace *trace);
+/* Takes what was not the loops' own out of their figures, once all of the trace has been read. */
+void trace_correct_own(struct trace *trace);
 
 #define TRACE_FORMAT "stalltrace.trace/1"
 

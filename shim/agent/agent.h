@@ -122,7 +122,24 @@ struct st_written {
     uint32_t iter_hist[ST_HIST_BUCKETS], wait_hist[ST_HIST_BUCKETS], calls_hist[ST_HIST_BUCKETS];
     uint64_t longest;
 };
-void st_record_stats(uint32_t loop, const struct st_slot *s, struct st_written *written);
+/* What a loop's thread has counted of iterations that lasted for their threshold, and must be taken
+ * out of its figures: time that was not the loop's own. In ticks. */
+enum { ST_MOVES = 16 };
+struct st_own_time {
+    uint64_t not_own; /* in all */
+    struct st_own {
+        uint64_t t0, ticks, not_own;
+    } longest[ST_LONGEST]; /* by what is left of them */
+    struct {
+        uint16_t from, to;
+        uint32_t count;
+    } moves[ST_MOVES]; /* of the histogram, not yet written; `to` of one that is none at all:
+                          UINT16_MAX */
+    unsigned move_count;
+    bool changed;
+};
+void st_record_stats(uint32_t loop, const struct st_slot *s, struct st_written *written,
+                     struct st_own_time *own);
 /* Writes the stack, below the call (NULL: none), unless an equal one was, and returns its number;
  * 0: it could not be written. */
 uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stack,
@@ -229,6 +246,10 @@ void st_freezes_reset(void);
 /* ---- loops (watch.c) ---- */
 
 void st_watch_loops(bool stats);
+/* An iteration that lasted for its threshold has ended; so much of it, in ns, was not the loop's
+ * own: the thread had no CPU. All of it: it was no iteration at all. */
+void st_note_own_time(uint32_t index, uint32_t generation, const struct st_iteration *it,
+                      uint64_t not_own_ns);
 void st_loops_reset(void);
 
 #endif

@@ -437,6 +437,7 @@ static void end_iteration(uint32_t index, const struct st_iteration *it)
     divide(w, index, it, &time);
     uint64_t threshold = st_shared->settings->iteration_ns;
     bool over = unexplained(w, time.elapsed, time.found, time.starved) >= threshold;
+    st_note_own_time(index, w->generation, it, time.starved);
     if (time.elapsed > time.found && time.elapsed - time.found >= threshold)
         st_starved_note(time.starved > w->starved_calls ? time.starved - w->starved_calls : 0);
     if (over && !w->stall)

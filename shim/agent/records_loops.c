@@ -84,7 +84,43 @@ static void add_longest(const struct st_slot *s, struct st_written *written)
     js_close(']');
 }
 
-void st_record_stats(uint32_t loop, const struct st_slot *s, struct st_written *written)
+static uint64_t bucket_ns(unsigned bucket)
+{
+    return st_ticks_to_ns(st_hist_lower(bucket));
+}
+
+/* What is to be taken out of the figures. */
+static void add_own_time(struct st_own_time *own)
+{
+    own->changed = false;
+    if (!own->not_own)
+        return;
+    js_number("not_own_ns", st_ticks_to_ns(own->not_own));
+    if (own->move_count)
+        js_open("iteration_moves", '[');
+    for (unsigned i = 0; i < own->move_count; i++) {
+        js_open(NULL, '[');
+        js_number(NULL, bucket_ns(own->moves[i].from));
+        js_number(NULL, own->moves[i].to == UINT16_MAX ? 0 : bucket_ns(own->moves[i].to));
+        js_number(NULL, own->moves[i].count);
+        js_close(']');
+    }
+    if (own->move_count)
+        js_close(']');
+    own->move_count = 0;
+    js_open("longest_own", '[');
+    for (int i = 0; i < ST_LONGEST && own->longest[i].ticks; i++) {
+        js_open(NULL, '[');
+        js_number(NULL, st_since_start_ns(own->longest[i].t0));
+        js_number(NULL, st_ticks_to_ns(own->longest[i].ticks));
+        js_number(NULL, st_ticks_to_ns(own->longest[i].not_own));
+        js_close(']');
+    }
+    js_close(']');
+}
+
+void st_record_stats(uint32_t loop, const struct st_slot *s, struct st_written *written,
+                     struct st_own_time *own)
 {
     js_begin("stats");
     js_number("loop", loop);
@@ -100,6 +136,7 @@ void st_record_stats(uint32_t loop, const struct st_slot *s, struct st_written *
     add_histogram("wait_hist", s->wait_hist, written->wait_hist);
     add_histogram("calls_hist", s->calls_hist, written->calls_hist);
     add_longest(s, written);
+    add_own_time(own);
     js_end();
 }
 

@@ -10,6 +10,7 @@ static struct known {
     bool closed; /* its home fd was closed by another thread, and that was written */
     uint64_t iterations;
     struct st_written written;
+    struct st_own_time own;
 } known[ST_MAX_SLOTS];
 static bool crowded; /* it has been said that there were too many loops */
 static uint32_t loops;
@@ -23,10 +24,50 @@ void st_loops_reset(void)
 
 static void write_stats(struct known *k, const struct st_slot *s)
 {
-    if (s->iterations == k->iterations)
+    if (s->iterations == k->iterations && !k->own.changed)
         return;
     k->iterations = s->iterations;
-    st_record_stats(k->loop, s, &k->written);
+    st_record_stats(k->loop, s, &k->written, &k->own);
+}
+
+static uint64_t own_ticks(const struct st_own *own)
+{
+    return own->ticks - own->not_own;
+}
+
+static void note_move(struct st_own_time *own, uint16_t from, uint16_t to)
+{
+    for (unsigned i = 0; i < own->move_count; i++)
+        if (own->moves[i].from == from && own->moves[i].to == to) {
+            own->moves[i].count++;
+            return;
+        }
+    own->moves[own->move_count].from = from;
+    own->moves[own->move_count].to = to;
+    own->moves[own->move_count++].count = 1;
+}
+
+void st_note_own_time(uint32_t index, uint32_t generation, const struct st_iteration *it,
+                      uint64_t not_own_ns)
+{
+    struct known *k = &known[index];
+    if (!st_loop_of(index, generation))
+        return;
+    uint64_t not_own = (uint64_t)((double)not_own_ns / st_shared->ns_per_tick);
+    struct st_own own = {it->t0, it->ticks, not_own < it->ticks ? not_own : it->ticks};
+    unsigned from = st_hist_bucket(own.ticks), to = st_hist_bucket(own_ticks(&own));
+    k->own.not_own += own.not_own;
+    if (k->own.move_count == ST_MOVES)
+        st_record_stats(k->loop, &st_shared->slots[index], &k->written, &k->own);
+    if (from != to)
+        note_move(&k->own, (uint16_t)from, own_ticks(&own) ? (uint16_t)to : UINT16_MAX);
+    k->own.changed = true;
+    unsigned i = ST_LONGEST - 1;
+    if (own_ticks(&own) <= own_ticks(&k->own.longest[i]))
+        return;
+    for (; i > 0 && own_ticks(&k->own.longest[i - 1]) < own_ticks(&own); i--)
+        k->own.longest[i] = k->own.longest[i - 1];
+    k->own.longest[i] = own;
 }
 
 static void watch_loop(uint32_t index, bool stats)

@@ -10,8 +10,8 @@ static void ST_COLD keep_longest(struct st_slot *s, uint64_t ticks, uint64_t cal
     s->longest[i] = (struct st_long){.t0 = s->iter_t0, .ticks = ticks, .calls = calls};
 }
 
-/* An iteration over its threshold, or reported while it ran: what it was made of, for the agent,
- * before that is forgotten. */
+/* An iteration that lasted for its threshold, or was reported while it ran: what it was made of,
+ * for the agent, before that is forgotten. */
 static void ST_COLD tell_iteration(struct st_slot *s, uint64_t ticks)
 {
     uint32_t head = atomic_load_explicit(&s->iterations_head, memory_order_relaxed);
@@ -69,8 +69,8 @@ static inline void end_iteration(struct st_slot *s, uint64_t now)
         keep_longest(s, ticks, calls);
         s->iter_max = s->longest[0].ticks;
     }
-    /* over its threshold, and not for what is reported already; or known to the agent */
-    if (ST_UNLIKELY(ticks - (s->found - s->iter_found) >= st_iteration_ticks ||
+    /* Whether findings explain it, or the machine, is for the agent to say. */
+    if (ST_UNLIKELY(ticks >= st_iteration_ticks ||
                     atomic_load_explicit(&s->reported, memory_order_relaxed) == s->iter_t0))
         tell_iteration(s, ticks);
 }

@@ -76,6 +76,8 @@ def test_beside_busy_loops_no_iteration_grows(run, program):
     work = sum(105 + 65 * i / 12 for i in range(12))
     assert sum(elapsed - starved for _, elapsed, starved in found) < work * 1.2 + 50
     assert done.records("starved"), "nothing was starved beside five busy loops"
+    (loop,) = done.report()["processes"][0]["loops"]
+    assert loop["max_iteration_ms"] < 170 * 1.2 + 30, "the figures hold time without a CPU"
 
 
 def test_beside_busy_loops_calls_that_cannot_wait_are_no_findings(run, program):

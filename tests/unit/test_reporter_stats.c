@@ -101,6 +101,31 @@ END_TEST
     ",\"max_iteration_ns\":90000,\"busy_ns\":" #busy ",\"wait_ns\":" #wait ",\"calls_ns\":" #calls \
     "," hists ",\"longest\":" longest ",\"longest_calls\":" longest_calls "}\n"
 
+START_TEST(time_without_a_cpu_is_no_time_of_its_loops)
+{
+    struct model model;
+    model_init(&model, NULL, NULL);
+    const struct trace *trace = feed_model(
+        &model, FIRST LOOP
+        "{\"type\":\"stats\",\"loop\":1,\"at_ns\":10,\"iterations\":3,\"max_iteration_ns\":"
+        "900000000,"
+        "\"busy_ns\":1500000000,\"wait_ns\":500000000,\"calls_ns\":0,"
+        "\"iteration_hist\":[[83886080,2],[805306368,1]],\"longest\":[[5,900000000],[9,90000000]],"
+        "\"longest_calls\":[400000000,0],\"not_own_ns\":700000000,"
+        "\"iteration_moves\":[[805306368,184549376,1],[83886080,0,1],[7,8,9],[1,2],5],"
+        "\"longest_own\":[[5,900000000,700000000],[9,90000000,95000000],\"x\"]}\n");
+    const struct loop *loop = trace->loops[0];
+    ck_assert_uint_eq(loop->max_iteration_ns, 200000000);
+    ck_assert_uint_eq(loop->busy_ns, 800000000);
+    ck_assert_uint_eq(loop->longest_count, 1);
+    ck_assert_uint_eq(loop->longest[0].elapsed_ns, 200000000);
+    ck_assert_uint_eq(loop->longest[0].calls_ns, 200000000);
+    ck_assert_uint_eq(loop->iteration_hist.total, 2);
+    ck_assert_uint_eq(histogram_count_from(&loop->iteration_hist, 300000000), 0);
+    model_free(&model);
+}
+END_TEST
+
 START_TEST(time_for_which_the_process_was_stopped_is_no_time_of_its_loops)
 {
     /* Stopped at home, in an iteration on CPU, in a call of another, and once more than is told. */
@@ -238,6 +263,7 @@ int main(void)
     tcase_add_test(tcase, percentiles_are_by_nearest_rank);
     tcase_add_test(tcase, large_counts_do_not_overflow);
     tcase_add_test(tcase, counts_are_deltas_and_figures_are_not);
+    tcase_add_test(tcase, time_without_a_cpu_is_no_time_of_its_loops);
     tcase_add_test(tcase, time_for_which_the_process_was_stopped_is_no_time_of_its_loops);
     tcase_add_test(tcase, a_stall_that_never_ended_did_not_last_while_the_process_was_stopped);
     tcase_add_test(tcase, a_loop_without_figures_is_no_problem);
