@@ -51,6 +51,7 @@ libstalltrace_la_SOURCES = \
 	shim/probe/resolve.c \
 	shim/probe/sample.c \
 	shim/probe/settings.c \
+	shim/probe/signals.c \
 	shim/probe/slot.c \
 	shim/probe/strict.c \
 	shim/probe/stream.h \
@@ -97,6 +98,8 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/records_loops.c \
 	shim/agent/running.c \
 	shim/agent/running.h \
+	shim/agent/signal.c \
+	shim/agent/signal.h \
 	shim/agent/stalls.c \
 	shim/agent/starved.c \
 	shim/agent/starved.h \

@@ -233,6 +233,7 @@ struct st_slot {
     pid_t tid;
     uint64_t pthread;
     uintptr_t stack_lo, stack_hi; /* 0: not known */
+    _Atomic uint64_t altstack;    /* bytes of the thread's signal stack; 0: it has none */
     uint32_t generation;          /* counts the loops that have lived in this slot */
     bool by_api;                  /* the program has said so */
     const char *api_name;
@@ -350,14 +351,30 @@ struct st_shared {
     int (*keep_file)(void); /* this and the next set by stalltrace_agent_init */
     int (*open_file)(void);
 
-    /* The sampling signal's handler, in the probe; the agent installs it when it first samples. */
+    /* The sampling signal, see probe/signals.c: its handler and the way back from it, in the probe;
+     * its number, 0 before the first; whose turn it is with its disposition. */
     void (*sample_handler)(int, void *, void *);
+    void (*sample_restorer)(void);
+    _Atomic int sample_signal;
+    _Atomic uint32_t sample_word;
+    const bool *makes_contexts;   /* makecontext has been called */
+    const _Atomic bool *filtered; /* a seccomp filter has been installed */
 
     uint32_t argv_len;
     char argv[2048]; /* the command line, each argument with its NUL */
 
     struct st_py_layout py; /* version 0: no Python */
     uint64_t last_looked;
+};
+
+enum { ST_SAMPLE_LOCKED = 1, ST_SAMPLE_ARMED = 2 }; /* sample_word */
+
+/* What the kernel takes for struct sigaction. */
+struct st_kernel_action {
+    void (*handler)(int, void *, void *);
+    unsigned long flags;
+    void (*restorer)(void);
+    uint64_t mask;
 };
 
 /* Both sides must have been built from the same layout: the agent refuses a probe of another. */

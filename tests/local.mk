@@ -56,6 +56,7 @@ tests_bench_micro_LDFLAGS = -pthread
 # ---- unit tests: each of them prints libcheck's line, which scripts/check adds up ----
 include tests/unit/python.mk
 include tests/hostile/local.mk
+include tests/programs/faults/local.mk
 include tests/programs/situations/local.mk
 include tests/programs/verdict/loops.mk
 include tests/strict/local.mk

@@ -4,6 +4,7 @@
 #include "kernel.h"
 #include "python.h"
 #include "running.h"
+#include "signal.h"
 #include "starved.h"
 #include "text.h"
 
@@ -230,6 +231,7 @@ static uint64_t look_around(bool stats)
 
 static void finish(uint32_t why)
 {
+    st_signal_settle(true);
     st_ending = why == ST_STOP_EXIT || why == ST_STOP_LAST;
     look_around(why != ST_STOP_FORK);
     look_around(why != ST_STOP_FORK); /* what ended meanwhile */

@@ -4,11 +4,10 @@
 #include "memory.h"
 #include "python.h"
 #include "running.h"
+#include "signal.h"
 #include "starved.h"
 
 #include <errno.h>
-#include <linux/membarrier.h>
-#include <signal.h>
 #include <string.h>
 
 enum { MAX_SAMPLES = 40, FIRST_GAP_NS = 20000000, STACK_MAX = 128 * 1024 };
@@ -51,73 +50,11 @@ static struct watched {
 } watched[ST_MAX_SLOTS];
 static struct early early[ST_MAX_SLOTS][MAX_EARLY];
 
-static int signal_number; /* 0: not chosen yet; -1: there is none */
-static bool barrier;
-
 void st_iterations_reset(void)
 {
     memset(watched, 0, sizeof(watched));
     st_starved_reset();
-}
-
-/* ---- the signal ---- */
-
-static bool ours(int number)
-{
-    struct sigaction now;
-    return sigaction(number, NULL, &now) == 0 && now.sa_flags & SA_SIGINFO &&
-           (void *)(uintptr_t)now.sa_sigaction == (void *)(uintptr_t)st_shared->sample_handler;
-}
-
-/* A number that the program does not use: no handler, not ignored. */
-static bool choose_signal(void)
-{
-    struct sigaction action, now;
-    if (signal_number > 0)
-        return ours(signal_number);
-    if (signal_number < 0)
-        return false;
-    signal_number = -1;
-    barrier = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
-    if (!barrier)
-        return false;
-    memset(&action, 0, sizeof(action));
-    action.sa_sigaction = (void (*)(int, siginfo_t *, void *))(uintptr_t)st_shared->sample_handler;
-    action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
-    sigfillset(&action.sa_mask);
-    for (int n = SIGRTMAX - 2; n > SIGRTMIN + 4; n--) {
-        if (sigaction(n, NULL, &now) < 0 || now.sa_handler != SIG_DFL || now.sa_flags & SA_SIGINFO)
-            continue;
-        if (sigaction(n, &action, NULL) == 0) {
-            signal_number = n;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Is there room on the thread's stack for a signal frame (up to 12 KiB with the largest registers)?
- */
-static bool has_room(const struct st_slot *s)
-{
-    enum { ROOM = 64 * 1024 };
-    return s->stack_lo == 0 || s->stack_hi - s->stack_lo > ROOM;
-}
-
-/* Asks the thread for a sample, unless it is in a call: see probe/sample.c for how the two agree.
- */
-static bool send_signal(struct st_slot *s, uint64_t t0)
-{
-    if (!choose_signal() || !has_room(s) || st_signal_unwelcome(s->tid, signal_number))
-        return false;
-    atomic_store(&s->sampled_t0, t0);
-    atomic_store(&s->sampling, 1);
-    if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0 &&
-        !(atomic_load(&s->seq) & 1) && !*(volatile bool *)&s->at_home &&
-        syscall(SYS_tgkill, getpid(), s->tid, signal_number) == 0)
-        return true;
-    atomic_store(&s->sampling, 0);
-    return false;
+    st_signal_reset();
 }
 
 /* ---- which iteration ---- */
@@ -492,7 +429,7 @@ static void sample(struct st_slot *s, struct watched *w, uint32_t index, uint64_
     if (seq & 1)
         done = sample_call(s, w, index, seq);
     else if (state == 'R')
-        done = send_signal(s, w->t0);
+        done = st_signal_send(s, w->t0) == NULL;
     else if (state == 'S' || state == 'D')
         done = sample_asleep(s, w, index);
     *again = SOON_NS;
@@ -520,6 +457,7 @@ uint64_t st_look_at_iteration(uint32_t index)
     /* In this order: what ended before this iteration began has its entry in the queue by now. */
     bool in_one = look_at_now(s, &number, &t0);
     st_take_iteration_ends(index);
+    st_signal_settle(false);
     if (state != ST_SLOT_LIVE || !in_one || atomic_load(&s->home_closed) ||
         atomic_load(&s->allowed))
         return UINT64_MAX;

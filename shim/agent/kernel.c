@@ -82,21 +82,26 @@ char st_thread_state(pid_t tid)
     return end && end[1] == ' ' ? end[2] : 0;
 }
 
-bool st_signal_unwelcome(pid_t tid, int signal_number)
+static bool field(const char *text, const char *key, unsigned base, uint64_t *v)
+{
+    const char *line = strstr(text, key);
+    if (line)
+        number(line + strlen(key), v, base);
+    return line != NULL;
+}
+
+int st_thread_signals(pid_t tid, struct st_signals *out)
 {
     char text[4096];
-    uint64_t mask, pid;
-    if (read_task(tid, "status", text, sizeof(text)) <= 0)
-        return true;
-    const char *tracer = strstr(text, "TracerPid:");
-    const char *line = strstr(text, "SigBlk:");
-    if (!tracer || !line)
-        return true;
-    number(tracer + strlen("TracerPid:"), &pid, 10);
-    if (pid != 0)
-        return true;
-    number(line + strlen("SigBlk:"), &mask, 16);
-    return mask >> (signal_number - 1) & 1;
+    uint64_t tracer, pending, shared;
+    if (read_task(tid, "status", text, sizeof(text)) <= 0 ||
+        !field(text, "\nTracerPid:", 10, &tracer) || !field(text, "\nSigPnd:", 16, &pending) ||
+        !field(text, "\nShdPnd:", 16, &shared) || !field(text, "\nSigBlk:", 16, &out->blocked) ||
+        !field(text, "\nSigIgn:", 16, &out->ignored) || !field(text, "\nSigCgt:", 16, &out->caught))
+        return -ENOENT;
+    out->pending = pending | shared;
+    out->traced = tracer != 0;
+    return 0;
 }
 
 /* The calls that threads sleep in; others are told by number. */

@@ -13,8 +13,13 @@ int st_schedstat(pid_t tid, uint64_t *running, uint64_t *waiting);
 /* The letter of the thread's state (R, S, D, T, t, …); 0: it is gone. */
 char st_thread_state(pid_t tid);
 
-/* Does the thread block this signal, or would a debugger stop it there? */
-bool st_signal_unwelcome(pid_t tid, int number);
+/* A thread's signals, a bit each (that of number n is bit n - 1). */
+struct st_signals {
+    uint64_t pending, blocked, ignored, caught;
+    bool traced; /* a debugger would stop it at each */
+};
+/* 0, or -ENOENT. */
+int st_thread_signals(pid_t tid, struct st_signals *out);
 
 /* False where the process's descriptor has O_NONBLOCK; true also where that cannot be told. */
 bool st_fd_blocks(int fd);

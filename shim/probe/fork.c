@@ -73,6 +73,7 @@ static void after_fork_in_child(void)
     st_shared.forked = true;
     drop_kept();
     if (st_shared.abi || st_self) { /* an agent has run, or is about to: there may be loops */
+        st_signals_child();
         st_loops_child();
         st_capture_child();
     }

@@ -57,7 +57,7 @@ int st_prepare(void)
     find_own_text();
     st_single_threaded = st_resolve_libc("__libc_single_threaded");
     st_thread_count = st_resolve_libc("__nptl_nthreads");
-    st_shared.sample_handler = st_sample;
+    st_signals_init();
     st_shared.abi = ST_ABI;
     st_shared.calls = st_calls;
     st_shared.call_count = ST_CALL_COUNT;

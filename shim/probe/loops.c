@@ -89,7 +89,7 @@ static void find_stack(struct st_slot *s)
     enum { MAIN_STACK = 1 << 20 };
     pthread_attr_t attributes;
     void *base;
-    size_t size;
+    size_t size, guard = 0;
     s->stack_lo = s->stack_hi = 0;
     if (st_is_filtered())
         return;
@@ -104,7 +104,9 @@ static void find_stack(struct st_slot *s)
     if (pthread_attr_getstack(&attributes, &base, &size) == 0) {
         uintptr_t here = (uintptr_t)__builtin_frame_address(0);
         if (here - (uintptr_t)base < size) { /* else: a coroutine's stack */
-            s->stack_lo = (uintptr_t)base;
+            /* older glibcs count the guard as a part of the stack */
+            pthread_attr_getguardsize(&attributes, &guard);
+            s->stack_lo = (uintptr_t)base + (guard < size ? guard : 0);
             s->stack_hi = (uintptr_t)base + size;
         }
     }
@@ -153,6 +155,7 @@ static struct st_slot *prepare_slot(enum st_home home, int fd, uintptr_t site)
     s->tid = own_tid();
     s->pthread = (uint64_t)pthread_self();
     find_stack(s);
+    atomic_store(&s->altstack, st_altstack);
     s->generation = atomic_fetch_add(&generations, 1) + 1;
     s->api_name = NULL;
     memset(s->name, 0, sizeof(s->name));

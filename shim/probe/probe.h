@@ -172,6 +172,11 @@ int st_capture_python(struct st_py_raw *to, int max, st_py_read_fn read, void *c
 int st_read_own(void *context, uint64_t address, void *buffer, size_t n);
 void st_capture_home(struct st_slot *s);
 void st_sample(int number, void *info, void *context); /* a signal handler */
+void st_signals_init(void);
+void st_signals_child(void);
+void st_signal_retract(void);
+extern bool st_makes_contexts;
+extern _Thread_local uint64_t st_altstack __attribute__((tls_model("initial-exec")));
 bool st_capture_pending(void);
 void st_capture_init(void);
 void st_capture_child(void);

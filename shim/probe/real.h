@@ -61,6 +61,7 @@
 #include <syslog.h>
 #include <termios.h>
 #include <threads.h>
+#include <ucontext.h>
 #include <unistd.h>
 #include <utime.h>
 #include <utmp.h>

@@ -12,15 +12,19 @@
 #include <ucontext.h>
 
 /* A signal is under way to this thread. It comes within microseconds, since the thread runs; should
- * it not (the program has just blocked it), this gives up. */
+ * it not (the program has just blocked it, or the agent has lost its CPU before it could send it),
+ * it is taken back: it never comes later, into the call that begins now. */
 void ST_COLD st_wait_sample(struct st_slot *s)
 {
     enum { PATIENCE_NS = 2000000 };
     uint64_t start = st_now();
     while (atomic_load_explicit(&s->sampling, memory_order_relaxed)) {
         _mm_pause();
-        if ((double)(st_now() - start) * st_shared.ns_per_tick > PATIENCE_NS)
+        if ((double)(st_now() - start) * st_shared.ns_per_tick > PATIENCE_NS) {
+            if (!st_is_filtered())
+                st_signal_retract();
             atomic_store_explicit(&s->sampling, 0, memory_order_relaxed);
+        }
     }
 }
 
@@ -81,7 +85,7 @@ void st_sample(int number, void *info, void *context)
     int error = errno;
     struct st_slot *s = st_self;
     (void)number, (void)info;
-    if (s) {
+    if (s && atomic_load_explicit(&s->sampling, memory_order_relaxed)) {
         /* It may come late, in another iteration than it was sent for: of that it says nothing. */
         if (!(atomic_load_explicit(&s->seq, memory_order_relaxed) & 1) && !s->at_home &&
             s->iter_t0 && atomic_load_explicit(&s->sampled_t0, memory_order_relaxed) == s->iter_t0)

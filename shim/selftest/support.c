@@ -253,6 +253,95 @@ TEST(setns, SUPPORT)
     IN_CHILD(t, call(fd, CLONE_NEWUTS));
 }
 
+/* ---- signals: what a program sets and asks of two that a sample may use
+ * ------------------------*/
+
+static void handler(int number)
+{
+    (void)number;
+}
+
+TEST(sigaction, SUPPORT)
+{
+    struct sigaction ours = {.sa_handler = handler}, none = {.sa_handler = SIG_DFL}, old;
+    memset(&old, 1, sizeof(old));
+    CALLED(t, call(SIGURG, &ours, &old));
+    digest_number(t, old.sa_handler == SIG_DFL);
+    digest_number(t, call(SIGURG, &none, &old));
+    digest_number(t, old.sa_handler == handler);
+    digest_number(t, call(SIGUSR2, NULL, &old));
+    digest_number(t, call(-1, NULL, &old));
+    digest_number(t, errno);
+}
+
+#define SETS_HANDLER(symbol)                                                                       \
+    TEST(symbol, SUPPORT)                                                                          \
+    {                                                                                              \
+        sighandler_t was = CALLED(t, call(SIGURG, handler));                                       \
+        digest_number(t, was == SIG_DFL);                                                          \
+        digest_number(t, call(SIGURG, SIG_DFL) == handler);                                        \
+        digest_number(t, call(SIGUSR2, SIG_DFL) == SIG_DFL);                                       \
+        digest_number(t, call(-1, SIG_DFL) == SIG_ERR);                                            \
+        digest_number(t, errno);                                                                   \
+    }
+SETS_HANDLER(signal)
+SETS_HANDLER(__sysv_signal)
+SETS_HANDLER(sigset)
+
+TEST(sigignore, SUPPORT)
+{
+    CALLED(t, call(SIGWINCH));
+    digest_number(t, signal(SIGWINCH, SIG_DFL) == SIG_IGN);
+    digest_number(t, call(SIGUSR2));
+    digest_number(t, signal(SIGUSR2, SIG_DFL) == SIG_IGN);
+    digest_number(t, call(-1));
+}
+
+TEST(siginterrupt, SUPPORT)
+{
+    struct sigaction now;
+    signal(SIGURG, handler);
+    CALLED(t, call(SIGURG, 1));
+    sigaction(SIGURG, NULL, &now);
+    digest_number(t, now.sa_flags & SA_RESTART);
+    signal(SIGURG, SIG_DFL);
+    digest_number(t, call(-1, 1));
+}
+
+TEST(sigaltstack, SUPPORT)
+{
+    static char bytes[64 * 1024];
+    const stack_t stack = {.ss_sp = bytes, .ss_size = sizeof(bytes)},
+                  none = {.ss_flags = SS_DISABLE};
+    stack_t before, old;
+    call(NULL, &before);
+    CALLED(t, call(&stack, NULL));
+    digest_number(t, call(&none, &old));
+    digest_number(t, old.ss_size == sizeof(bytes));
+    call(&before, NULL);
+    digest_number(t, call((const stack_t *)8, NULL));
+}
+
+static ucontext_t here;
+static int sum;
+
+static void add(int a, int b, int c, int d, int e, int f, int g)
+{
+    sum = a + b + c + d + e + f + g;
+}
+
+TEST(makecontext, SUPPORT)
+{
+    static char bytes[64 * 1024];
+    static ucontext_t there;
+    getcontext(&there);
+    there.uc_stack = (stack_t){.ss_sp = bytes, .ss_size = sizeof(bytes)};
+    there.uc_link = &here;
+    CALLED_VOID(t, call(&there, (void (*)(void))add, 7, 1, 2, 3, 4, 5, 6, 7));
+    swapcontext(&here, &there);
+    digest_number(t, sum);
+}
+
 /* ---- jumps ------------------------------------------------------------------------------------*/
 
 /* In a function of its own, whose locals the jump cannot clobber. */

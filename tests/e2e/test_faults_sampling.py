@@ -1,0 +1,53 @@
+"""A sample of a long iteration never harms the program: tests/programs/faults/sampling.c checks
+itself, in states in which a signal would kill it, write where nothing may be written, or be seen."""
+import pytest
+
+import harness
+
+PROGRAM = harness.BUILT_PROGRAMS / "faults" / "sampling"
+# Every iteration of 15 ms is sampled; all that is bound lazily is bound before, as it would use
+# the stack that is about to be nearly full.
+SAMPLED = {"STALLTRACE_ITERATION_THRESHOLD": "10ms", "LD_BIND_NOW": "1"}
+
+
+def traced(preload, *args):
+    traces = preload(PROGRAM, *args, env=SAMPLED)
+    assert (traces.exit, traces.out) == (0, b"ok\n"), traces
+    return traces
+
+
+@pytest.mark.parametrize("size", [2048, 4096, 8192])
+def test_a_small_signal_stack(preload, size):
+    traced(preload, "altstack", size)
+
+
+@pytest.mark.parametrize("size", [6144, 8192, 65536])
+def test_in_a_handler_on_the_signal_stack(preload, size):
+    traced(preload, "in_handler", size)
+
+
+@pytest.mark.parametrize("size", [1024, 2048, 3072])
+def test_on_a_stack_of_the_programs_making(preload, size):
+    traced(preload, "context", size)
+
+
+@pytest.mark.parametrize("left", [700, 1000, 2000, 3000])
+def test_nearly_no_stack_left(preload, left):
+    traced(preload, "edge", left)
+
+
+@pytest.mark.parametrize("case", ["to_default", "save_and_restore", "own_handler", "blocked"])
+def test_the_signals_are_the_programs(preload, case):
+    traced(preload, case, 150)
+
+
+def test_none_is_sent_where_the_program_uses_both(preload):
+    traces = traced(preload, "both_used", 5)
+    assert traces.records("stall")
+    assert not traces.records("stack")
+
+
+@pytest.mark.parametrize("case", [("calm", 200), ("altstack", 65536)])
+def test_where_there_is_room_it_is_sampled(preload, case):
+    traces = traced(preload, *case)
+    assert any("stack" in r for r in traces.records("sample"))
