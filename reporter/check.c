@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "describe.h"
 #include "load.h"
+#include "losses.h"
 #include "output.h"
 
 static const char help[] =
@@ -30,8 +31,9 @@ static const char help[] =
     "      --debuginfod                fetch missing debug symbols (DEBUGINFOD_URLS)\n"
     "  -h, --help                      show this help\n"
     "\n"
-    "Exit status: 0 clean; 1 findings; 2 usage or other error; 3 nothing was recorded,\n"
-    "no event loop was seen, or a trace without findings was cut short.\n";
+    "Exit status: 0 clean; 1 findings; 2 usage or other error; 3 no verdict is\n"
+    "possible: nothing was recorded, no event loop was seen, or something is known to\n"
+    "be missing in the recording.\n";
 
 enum {
     OPT_SUPPRESSIONS = 256,
@@ -84,16 +86,6 @@ static void print_finding(const struct model *model, const struct finding *findi
     print_text(&line);
 }
 
-/* What is missing may be what was looked for: that is not clean. */
-static bool any_cut_short(const struct model *model)
-{
-    for (size_t i = 0; i < model->trace_count; i++) {
-        if (trace_is_cut_short(model->traces[i]))
-            return true;
-    }
-    return false;
-}
-
 static void print_verdict(const struct model *model, const struct model_totals *totals)
 {
     struct strbuf line = {0};
@@ -105,7 +97,7 @@ static void print_verdict(const struct model *model, const struct model_totals *
         sb_add(&line, " blocked in all, worst ");
         describe_duration(&line, totals->max_ns);
     } else {
-        bool clean = totals->iterations_over_budget == 0 && !any_cut_short(model);
+        bool clean = totals->iterations_over_budget == 0 && !has_losses(model);
         sb_add(&line, clean ? "clean: no blocking calls in " : "no findings in ");
         describe_count(&line, totals->loops, "loop");
         sb_add(&line, ", ");
@@ -153,9 +145,6 @@ static int verdict(struct loaded *loaded, const struct settings *settings)
         if (model->findings[i]->suppressed_by == NULL || settings->show_suppressed)
             print_finding(model, model->findings[i]);
     }
-    if (totals.dropped_stalls > 0)
-        printf("  and %llu stalls that could not be captured\n",
-               (unsigned long long)totals.dropped_stalls);
     struct strbuf remarks = {0};
     sb_add(&remarks, "");
     describe_remarks(&remarks, model, "  ");
@@ -165,7 +154,7 @@ static int verdict(struct loaded *loaded, const struct settings *settings)
                       : totals.findings > 0;
     if (failed)
         return EXIT_FINDINGS;
-    return any_cut_short(model) ? EXIT_NOTHING : EXIT_CLEAN;
+    return has_losses(model) ? EXIT_NOTHING : EXIT_CLEAN;
 }
 
 /* Returns -1 to go on, or the exit status. */

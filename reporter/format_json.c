@@ -2,6 +2,7 @@
  * added; none is renamed or removed. */
 #include "formats.h"
 #include "json_writer.h"
+#include "losses.h"
 
 static void write_loop(struct json_writer *w, const struct model *model, const struct loop *loop)
 {
@@ -229,6 +230,22 @@ static void write_findings(struct json_writer *w, const char *key, const struct 
     json_end_array(w);
 }
 
+static void write_losses(struct json_writer *w, const struct model *model)
+{
+    struct loss_list list = {0};
+    losses_of_model(&list, model);
+    json_begin_array(w, "losses");
+    for (size_t i = 0; i < list.count; i++) {
+        json_begin_object(w, NULL);
+        json_string(w, "code", list.items[i].code);
+        json_string(w, "message", list.items[i].message);
+        json_uint(w, "count", list.items[i].count);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    losses_free(&list);
+}
+
 void format_json(struct strbuf *out, const struct model *model,
                  const struct format_options *options)
 {
@@ -245,6 +262,7 @@ void format_json(struct strbuf *out, const struct model *model,
     json_end_array(w);
     write_findings(w, "findings", model, false);
     write_findings(w, "suppressed", model, true);
+    write_losses(w, model);
     json_begin_object(w, "dropped");
     json_uint(w, "stalls", model_totals(model).dropped_stalls);
     json_end_object(w);

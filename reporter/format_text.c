@@ -170,10 +170,6 @@ static void add_remarks(const struct text *t, const struct model *model,
         describe_count(t->out, totals->suppressed, "finding");
         sb_add(t->out, " suppressed; --show-suppressed shows them\n");
     }
-    if (totals->dropped_stalls > 0) {
-        describe_count(t->out, totals->dropped_stalls, "more stall");
-        sb_add(t->out, " could not be captured: more came at once than there were buffers for\n");
-    }
     describe_remarks(t->out, model, "");
 }
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "commands.h"
+#include "losses.h"
 #include "settings.h"
 
 void warn_about_symbols(const char *message)
@@ -47,6 +48,7 @@ void complain_missing(const struct loaded *loaded)
 }
 
 /* Reads one file into the model. Returns 0, or a negative errno with `*problem` set. */
+/* Returns 1 where a process began a trace there and nothing of it can be used: that is a loss. */
 static int load_file(struct loaded *loaded, const char *path, char **problem)
 {
     struct trace *trace = NULL;
@@ -61,18 +63,15 @@ static int load_file(struct loaded *loaded, const char *path, char **problem)
     if (result < 0) {
         *problem = mem_printf("cannot be read: %s", strerror(-result));
     } else if ((*problem = trace_problem(trace)) != NULL) {
-        result = -EINVAL;
+        result = trace_is_lost(trace) ? 1 : -EINVAL;
     }
     /* A failed read may have handed stalls over already: then the trace must stay. */
-    if (result < 0 && trace->state != TRACE_GOOD) {
+    if (result != 0 && trace->state != TRACE_GOOD) {
         trace_free(trace);
         return result;
     }
     trace_finish(trace, sink);
     trace_release(trace);
-    if (trace->bad_lines > 0)
-        complain("%s: %llu damaged line%s skipped; was the disk full?", path,
-                 (unsigned long long)trace->bad_lines, trace->bad_lines == 1 ? "" : "s");
     model_add_trace(&loaded->model, trace);
     return result;
 }
@@ -92,6 +91,7 @@ static void load_entry(struct loaded *loaded, const char *directory, const char 
     char *path = mem_printf("%s/%s", directory, name);
     struct stat st;
     char *problem = NULL;
+    int result = 0;
     if (!ends_with(name, ".jsonl"))
         problem = mem_strdup("is no trace (traces are .jsonl files)");
     else if (stat(path, &st) != 0)
@@ -99,9 +99,11 @@ static void load_entry(struct loaded *loaded, const char *directory, const char 
     else if (!S_ISREG(st.st_mode)) /* opening a FIFO would wait for its other end */
         problem = mem_strdup("is no regular file");
     else
-        (void)load_file(loaded, path, &problem);
+        result = load_file(loaded, path, &problem);
     if (problem != NULL)
         complain("%s: %s; skipped", path, problem);
+    if (result != 0)
+        note_unread(&loaded->model, path, problem, result > 0);
     free(problem);
     free(path);
 }
@@ -139,6 +141,9 @@ static int load_argument(struct loaded *loaded, const char *path)
         result = load_directory(loaded, path, &problem);
     } else {
         result = load_file(loaded, path, &problem);
+        if (result > 0)
+            note_unread(&loaded->model, path, problem, true);
+        result = result > 0 ? 0 : result;
     }
     if (problem != NULL)
         complain("%s: %s", path, problem);

@@ -50,6 +50,8 @@ libreporter_la_SOURCES = \
 	reporter/load.h \
 	reporter/locate.c \
 	reporter/locate.h \
+	reporter/losses.c \
+	reporter/losses.h \
 	reporter/merge.c \
 	reporter/model.c \
 	reporter/model.h \

@@ -36,6 +36,7 @@ void model_free(struct model *model)
     }
     map_free(&model->iterations, free_profile);
     free(model->excuses);
+    free(model->losses);
     free(model->findings);
     for (size_t i = 0; i < model->view_count; i++)
         stack_view_free(model->views[i]);

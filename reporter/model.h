@@ -45,6 +45,8 @@ struct model {
     size_t trace_count, trace_cap;
     struct finding **findings;
     size_t count, cap;
+    struct loss *losses; /* that belong to no trace, see losses.h */
+    size_t loss_count, loss_cap;
     struct map by_fingerprint; /* a suppressed finding stands beside one that is not */
     struct map by_stack; /* hash of (trace, stack, call, kind[, detail]) → struct seen_stack */
     struct map

@@ -67,7 +67,7 @@ static void feed(struct trace *trace, const char *text, size_t len, const struct
         } else {
             trace_record(trace, text, line_len, sink);
         }
-        if (trace->state == TRACE_FOREIGN || trace->state == TRACE_VERSION)
+        if (trace->state != TRACE_UNREAD && trace->state != TRACE_GOOD)
             return;
         text = newline + 1;
         len -= line_len + 1;
@@ -100,6 +100,20 @@ bool trace_is_cut_short(const struct trace *trace)
     return trace->state == TRACE_GOOD && trace->cut_off && !trace->ended;
 }
 
+bool trace_begins_ours(const char *line, size_t len)
+{
+    static const char first[] = "{\"type\":\"process\",\"format\":\"stalltrace.trace/";
+    const size_t whole = sizeof(first) - 1, enough = sizeof("{\"type\":\"proc") - 1;
+    return len >= enough && memcmp(line, first, len < whole ? len : whole) == 0;
+}
+
+bool trace_is_lost(const struct trace *trace)
+{
+    return trace->state == TRACE_DAMAGED ||
+           (trace->state == TRACE_UNREAD && trace->pending.data != NULL &&
+            trace_begins_ours(trace->pending.data, trace->pending.len));
+}
+
 char *trace_problem(const struct trace *trace)
 {
     switch (trace->state) {
@@ -115,6 +129,8 @@ char *trace_problem(const struct trace *trace)
         return mem_printf("has format %s, and this version reads " TRACE_FORMAT
                           "; use the stalltrace that wrote it",
                           trace->format);
+    case TRACE_DAMAGED:
+        return mem_strdup("is damaged: its first record cannot be read; was the disk full?");
     case TRACE_FOREIGN:
         break;
     }
@@ -158,6 +174,7 @@ void trace_free(struct trace *trace)
     }
     free(trace->loops);
     free(trace->notices);
+    free(trace->losses);
     free(trace->freezes);
     free(trace->argv);
     free(trace);

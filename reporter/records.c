@@ -281,6 +281,25 @@ static bool read_notice(struct trace *trace, struct json_object *record)
     return true;
 }
 
+static bool read_loss(struct trace *trace, struct json_object *record)
+{
+    const char *code = get_text(record, "code"), *message = get_text(record, "message");
+    struct loss *loss = NULL;
+    if (code == NULL)
+        return false;
+    for (size_t i = 0; loss == NULL && i < trace->loss_count; i++) {
+        if (strcmp(trace->losses[i].code, code) == 0)
+            loss = &trace->losses[i];
+    }
+    if (loss == NULL) {
+        GROW(trace->losses, trace->loss_count, trace->loss_cap);
+        loss = &trace->losses[trace->loss_count++];
+    }
+    *loss = (struct loss){
+        .code = code, .message = message ? message : code, .count = get_number(record, "count")};
+    return true;
+}
+
 /* The first record decides whether the file is ours. */
 static void read_first(struct trace *trace, struct json_object *record)
 {
@@ -323,6 +342,8 @@ static bool read_known(struct trace *trace, const char *type, struct json_object
         return trace_read_frozen(trace, record);
     if (strcmp(type, "notice") == 0)
         return read_notice(trace, record);
+    if (strcmp(type, "loss") == 0)
+        return read_loss(trace, record);
     if (strcmp(type, "dropped") == 0) {
         trace->dropped_stalls = get_number(record, "stalls");
     } else if (strcmp(type, "end") == 0) {
@@ -356,7 +377,7 @@ void trace_record(struct trace *trace, const char *line, size_t len, const struc
         if (is_object)
             read_first(trace, record);
         else
-            trace->state = TRACE_FOREIGN;
+            trace->state = trace_begins_ours(line, len) ? TRACE_DAMAGED : TRACE_FOREIGN;
     } else {
         const char *type = is_object ? get_text(record, "type") : NULL;
         if (type == NULL || !read_known(trace, type, record, sink))

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "describe.h"
+#include "losses.h"
 
 void describe_budget(struct strbuf *out, const struct model *model,
                      const struct model_totals *totals, const char *prefix)
@@ -38,16 +39,6 @@ static void add_process(struct strbuf *out, const struct trace *trace, const cha
     sb_addf(out, " (pid %" PRId64 "): ", trace->pid);
 }
 
-static void add_notice(struct strbuf *out, const struct notice *notice)
-{
-    if (strcmp(notice->code, "trace-full") == 0)
-        sb_add(out, "the trace reached its largest size, and what came after is only counted or "
-                    "not there: raise --max-trace-size, or --threshold");
-    else
-        sb_add_clean(out, notice->message);
-    sb_add(out, "\n");
-}
-
 static bool has_nameless_code(const struct model *model, const struct trace *trace)
 {
     for (size_t i = 0; i < model->count; i++) {
@@ -61,21 +52,15 @@ static bool has_nameless_code(const struct model *model, const struct trace *tra
 void describe_remarks(struct strbuf *out, const struct model *model, const char *prefix)
 {
     bool hinted = false;
+    describe_losses(out, model, prefix);
     for (size_t i = 0; i < model->trace_count; i++) {
         const struct trace *trace = model->traces[i];
-        bool is_full = false;
         for (size_t j = 0; j < trace->notice_count; j++) {
-            bool repeated = is_full && strcmp(trace->notices[j].code, "trace-full") == 0;
-            if (repeated)
+            if (is_loss_notice(trace->notices[j].code))
                 continue;
-            is_full = is_full || strcmp(trace->notices[j].code, "trace-full") == 0;
             add_process(out, trace, prefix);
-            add_notice(out, &trace->notices[j]);
-        }
-        if (trace_is_cut_short(trace)) {
-            add_process(out, trace, prefix);
-            sb_add(out, "the trace stops in the middle of a line, and what came after is missing: "
-                        "the disk was full, or files may not grow larger (ulimit -f)\n");
+            sb_add_clean(out, trace->notices[j].message);
+            sb_add(out, "\n");
         }
         if (!hinted && has_nameless_code(model, trace)) {
             add_process(out, trace, prefix);

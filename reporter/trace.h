@@ -142,11 +142,19 @@ struct notice {
     const char *message;
 };
 
+/* Something that is known to be missing. */
+struct loss {
+    const char *code;
+    const char *message;
+    uint64_t count; /* 0: not known how many */
+};
+
 enum trace_state {
     TRACE_UNREAD,  /* nothing, or no complete first line yet */
     TRACE_GOOD,    /* the first record was ours */
     TRACE_FOREIGN, /* not a trace */
     TRACE_VERSION, /* a trace of another version */
+    TRACE_DAMAGED, /* ours, but its first record cannot be read */
 };
 
 struct trace {
@@ -174,6 +182,8 @@ struct trace {
     size_t loop_count, loop_cap;
     struct notice *notices;
     size_t notice_count, notice_cap;
+    struct loss *losses; /* as recorded, one of each code; see losses.h for all there are */
+    size_t loss_count, loss_cap;
 
     struct map loop_by_id, modules, stacks, open_stalls;
     uint64_t iteration_threshold_ns;
@@ -203,6 +213,11 @@ struct trace_sink {
 /* Was a record written in part, and nothing after it? An agent that can write writes whole lines.
  */
 bool trace_is_cut_short(const struct trace *trace);
+
+/* Has a process begun a trace there, though it is of no use? An empty file may be anybody's. */
+bool trace_is_lost(const struct trace *trace);
+/* Is `line` the beginning of a trace's first record, or all of it? */
+bool trace_begins_ours(const char *line, size_t len);
 
 /* Opens a trace. Returns 0 or a negative errno. */
 int trace_open(struct trace **out, const char *path);

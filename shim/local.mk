@@ -82,6 +82,7 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/json.h \
 	shim/agent/kernel.c \
 	shim/agent/kernel.h \
+	shim/agent/losses.c \
 	shim/agent/memory.c \
 	shim/agent/memory.h \
 	shim/agent/modules.c \

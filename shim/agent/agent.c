@@ -79,6 +79,7 @@ static void forget_parent(void)
     st_shared->start_ticks = st_ticks_now();
     st_shared->forked = false;
     st_records_reset();
+    st_losses_reset();
     st_stalls_reset();
     st_modules_reset();
     st_running_reset();
@@ -238,6 +239,7 @@ static void finish(uint32_t why)
     st_write_counts();
     st_starved_write();
     st_freezes_write();
+    st_losses_write();
     if (why == ST_STOP_EXIT || why == ST_STOP_LAST) {
         st_record_end("exit");
     } else if (why == ST_STOP_FILTER) {
@@ -275,6 +277,7 @@ EXPORT void *stalltrace_agent_main(void *argument)
             st_write_counts();
             st_starved_write();
             st_freezes_write();
+            st_losses_write();
             written = now;
         }
         if (asked) {

@@ -173,6 +173,16 @@ void st_record_notice(const char *code, const char *message);
 void st_record_end(const char *reason);
 void st_records_reset(void);
 
+/* ---- losses (losses.c) ---- */
+
+/* Something is known to be missing in the trace: what (a short stable word), a sentence for the
+ * reader that names the way out, and how many more of it. Written at once the first time, then with
+ * the figures. */
+void st_record_loss(const char *code, const char *message, uint64_t count);
+/* Writes those that have grown, or found no room before. */
+void st_losses_write(void);
+void st_losses_reset(void);
+
 /* ---- stalls (stalls.c): from a slot or a capture to records ---- */
 
 /* Looks at a slot; returns in how many ns it wants to be looked at again, at the latest. */

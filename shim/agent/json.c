@@ -104,8 +104,9 @@ static void put_key(const char *key)
 /* A full trace still takes what the summary needs: the figures, the end and what is missing. */
 static bool is_essential(const char *type)
 {
-    static const char *const types[] = {"process", "loop", "loop_end",  "stats",       "dropped",
-                                        "notice",  "end",  "stall_end", "stall_still", "frozen"};
+    static const char *const types[] = {"process",   "loop",        "loop_end", "stats",
+                                        "dropped",   "loss",        "notice",   "end",
+                                        "stall_end", "stall_still", "frozen"};
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
         if (!strcmp(types[i], type))
             return true;
