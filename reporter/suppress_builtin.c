@@ -71,6 +71,9 @@ static const char *const builtin[] = {
     "call:pthread_join frame:uv__threadpool_cleanup",
     "call:pthread_join frame:uv_library_shutdown",
 
+    /* eventlet's hub has timers alone, no descriptor: it sleeps until the first is due. */
+    "class:sleep frame:Hub.wait frame:BaseHub.run",
+
     /* asyncio waits for a child when its descriptor has said that it has ended. */
     "call:waitpid frame:*PidfdChildWatcher._do_wait",
 

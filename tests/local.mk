@@ -81,6 +81,10 @@ EXTRA_DIST += \
 	tests/programs/freezes.py \
 	tests/programs/asyncio_silent.py \
 	tests/programs/asyncio_stdin.py \
+	tests/programs/clean/ask.py tests/programs/clean/loops.py tests/programs/clean/service.py \
+	tests/programs/clean/service.js tests/programs/clean/project/conftest.py \
+	tests/programs/clean/project/pytest.ini tests/programs/clean/project/shop.py \
+	tests/programs/clean/project/test_clients.py tests/programs/clean/project/test_shop.py \
 	tests/programs/company.py \
 	tests/programs/early.c \
 	tests/programs/holders.py \
@@ -100,6 +104,7 @@ E2E_TESTS = \
 	tests/e2e/test_bad_input.py \
 	tests/e2e/test_calls.py \
 	tests/e2e/test_check.py \
+	tests/e2e/test_clean.py \
 	tests/e2e/test_company.py \
 	tests/e2e/test_doctor.py \
 	tests/e2e/test_early.py \

@@ -225,7 +225,7 @@ void st_agent_stop(uint32_t why)
     if (st_is_filtered())
         return; /* it ends with the process; what it has seen it writes within milliseconds */
     if ((why == ST_STOP_EXIT || why == ST_STOP_LAST) && st_self && !st_self->candidate)
-        st_last_iteration(st_self); /* the one that the process ends in */
+        st_exit_in_iteration(st_self);
     if (!lock_for_a_while())
         return;
     st_agent_stop_locked(why);

@@ -126,6 +126,12 @@ void st_last_iteration(struct st_slot *s)
     begin_home(s, st_now());
 }
 
+void st_exit_in_iteration(struct st_slot *s)
+{
+    if (atomic_load(&s->reported) == s->iter_t0)
+        st_last_iteration(s);
+}
+
 /* Of the threads that share an epoll fd (tokio's workers, Asio's), one waits there; the others wait
  * on a condition or a futex until they are needed, and no iteration of theirs goes on meanwhile.
  * What a handler waits for in the same way cannot be told from it here: it is a call like any

@@ -243,6 +243,9 @@ void st_home_begin(struct st_slot *s);
 void st_home_end(struct st_slot *s);
 /* Ends the iteration that the calling thread is in, since its loop ends. */
 void st_last_iteration(struct st_slot *s);
+/* The same where the process exits: what the agent has not reported yet is the program's end, and
+ * no client waits for it. */
+void st_exit_in_iteration(struct st_slot *s);
 /* For what this library does on a loop thread and waits in: leaves it out of the iteration. */
 static inline void st_held_up(struct st_slot *s, uint64_t since)
 {

@@ -1,5 +1,6 @@
 """What the end-to-end tests share: how to run a program under stalltrace, and what to ask of what
 it wrote. The fixtures are in conftest.py."""
+import contextlib
 import glob
 import json
 import os
@@ -7,6 +8,7 @@ import pathlib
 import queue
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -63,6 +65,23 @@ def until(attempt, deadline=DEADLINE):
             pass
         time.sleep(0.005)
     raise AssertionError(f"not true after {deadline} s: {attempt}")
+
+
+@contextlib.contextmanager
+def busy(count):
+    """So many busy loops beside what runs in the block."""
+    loops = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
 
 
 class Traces:

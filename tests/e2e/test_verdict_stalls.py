@@ -1,21 +1,8 @@
 """Each stall has one beginning and one end, and none is made of time for which the machine had no
 CPU for the program."""
-import contextlib
-import subprocess
-
 import pytest
 
-
-@contextlib.contextmanager
-def busy(count):
-    """So many busy loops beside what runs in the block."""
-    loops = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for loop in loops:
-            loop.kill()
-            loop.wait()
+from harness import busy
 
 
 def stalls_of(run, kind):
