@@ -110,7 +110,8 @@ static void tell(struct announcer *announcer, const char *headline, uint64_t ns,
     bool named = stall->loop != NULL && stall->loop->name[0] != '\0';
     const char *name = named ? stall->loop->name : base_name(trace->exe);
     sb_add_clean(&line, name);
-    sb_addf(&line, " pid %lld]%s\n", (long long)trace->pid, color ? "\033[0m" : "");
+    sb_addf(&line, " pid %lld%s]%s\n", (long long)trace->pid,
+            trace_is_starting(trace, stall) ? ", starting" : "", color ? "\033[0m" : "");
     if (!output_is_utf8())
         text_to_ascii(&line);
     (void)write_all(STDERR_FILENO, line.data, line.len);

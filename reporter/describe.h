@@ -11,6 +11,8 @@ void describe_duration(struct strbuf *out, uint64_t ns);
 /* - what is over the budget, where there is one; */
 void describe_budget(struct strbuf *out, const struct model *model,
                      const struct model_totals *totals, const char *prefix);
+/* - how much blocked before the processes served: one line, or nothing; part of the next; */
+void describe_startup(struct strbuf *out, const struct model_totals *totals, const char *prefix);
 /* - what the processes had to say, and what would have made the recording better. */
 void describe_remarks(struct strbuf *out, const struct model *model, const char *prefix);
 /* `312 ms  clock_nanosleep (300 ms)  at /srv/app.py:4 in blocker`. */

@@ -30,6 +30,10 @@ static void write_process(struct json_writer *w, const struct model *model,
         json_string(w, NULL, trace->argv[i]);
     json_end_array(w);
     json_bool(w, "ended", trace->ended);
+    if (trace->moments.serves)
+        json_time(w, "serving_at", trace->start_ns + trace->moments.serving_ns);
+    else
+        json_null(w, "serving_at");
     json_begin_array(w, "loops");
     for (size_t i = 0; i < trace->loop_count; i++)
         write_loop(w, model, trace->loops[i]);
@@ -219,14 +223,28 @@ static void write_finding(struct json_writer *w, const struct model *model,
     json_end_object(w);
 }
 
+static void write_those(struct json_writer *w, const struct model *model,
+                        struct finding *const *findings, size_t count, bool suppressed)
+{
+    for (size_t i = 0; i < count; i++) {
+        if ((findings[i]->suppressed_by != NULL) == suppressed)
+            write_finding(w, model, findings[i]);
+    }
+}
+
 static void write_findings(struct json_writer *w, const char *key, const struct model *model,
                            bool suppressed)
 {
     json_begin_array(w, key);
-    for (size_t i = 0; i < model->count; i++) {
-        if ((model->findings[i]->suppressed_by != NULL) == suppressed)
-            write_finding(w, model, model->findings[i]);
-    }
+    write_those(w, model, model->findings, model->count, suppressed);
+    json_end_array(w);
+}
+
+/* What the processes did before they served: of the same shape, and of no account. */
+static void write_startup(struct json_writer *w, const struct model *model)
+{
+    json_begin_array(w, "startup");
+    write_those(w, model, model->startup, model->startup_count, false);
     json_end_array(w);
 }
 
@@ -263,6 +281,7 @@ void format_json(struct strbuf *out, const struct model *model,
     write_findings(w, "findings", model, false);
     write_findings(w, "suppressed", model, true);
     write_losses(w, model);
+    write_startup(w, model);
     json_begin_object(w, "dropped");
     json_uint(w, "stalls", model_totals(model).dropped_stalls);
     json_end_object(w);

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 #include "version.h"
 
@@ -177,6 +178,20 @@ void json_ms_exact(struct json_writer *w, const char *key, uint64_t ns)
 {
     before_value(w, key);
     sb_addf(w->out, "%" PRIu64 ".%06u", ns / 1000000, (unsigned int)(ns % 1000000));
+}
+
+void json_time(struct json_writer *w, const char *key, uint64_t unix_ns)
+{
+    char text[64] = "";
+    struct tm utc;
+    time_t seconds = (time_t)(unix_ns / 1000000000);
+    if (gmtime_r(&seconds, &utc) == NULL ||
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc) == 0) {
+        json_null(w, key);
+        return;
+    }
+    before_value(w, key);
+    sb_addf(w->out, "\"%s.%03uZ\"", text, (unsigned int)(unix_ns % 1000000000 / 1000000));
 }
 
 void json_uint_scaled(struct json_writer *w, const char *key, uint64_t thousandths)

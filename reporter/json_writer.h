@@ -29,6 +29,8 @@ void json_null(struct json_writer *w, const char *key);
 void json_ms(struct json_writer *w, const char *key, uint64_t ns);
 /* The same with six decimals. */
 void json_ms_exact(struct json_writer *w, const char *key, uint64_t ns);
+/* A moment, in ns since 1970, as RFC 3339 in UTC with milliseconds. */
+void json_time(struct json_writer *w, const char *key, uint64_t unix_ns);
 /* Thousandths as a number with three decimals. */
 void json_uint_scaled(struct json_writer *w, const char *key, uint64_t thousandths);
 /* A part of a whole, 0 to 1, with four decimals. */

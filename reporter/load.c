@@ -57,6 +57,7 @@ static int load_file(struct loaded *loaded, const char *path, char **problem)
         *problem = mem_printf("cannot be read: %s", strerror(-result));
         return result;
     }
+    trace_find_moments(trace);
     struct trace_sink model = model_sink(&loaded->model);
     const struct trace_sink *sink = loaded->figures_only ? NULL : &model;
     result = trace_read(trace, sink);

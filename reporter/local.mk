@@ -70,6 +70,7 @@ libreporter_la_SOURCES = \
 	reporter/settings.c \
 	reporter/settings.h \
 	reporter/stackview.h \
+	reporter/startup.c \
 	reporter/stats.c \
 	reporter/summary.c \
 	reporter/summary.h \

@@ -19,6 +19,17 @@ void model_init(struct model *model, struct symbols *symbols, const struct rules
         .symbols = symbols, .rules = rules, .by_detail = rules != NULL && rules_use_detail(rules)};
 }
 
+static void free_profile(void *value);
+
+static void free_findings(struct finding **findings, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free_profile(findings[i]->profile);
+        free(findings[i]);
+    }
+    free(findings);
+}
+
 static void free_profile(void *value)
 {
     struct profile *profile = value;
@@ -30,14 +41,11 @@ static void free_profile(void *value)
 
 void model_free(struct model *model)
 {
-    for (size_t i = 0; i < model->count; i++) {
-        free_profile(model->findings[i]->profile);
-        free(model->findings[i]);
-    }
+    free_findings(model->findings, model->count);
+    free_findings(model->startup, model->startup_count);
     map_free(&model->iterations, free_profile);
     free(model->excuses);
     free(model->losses);
-    free(model->findings);
     for (size_t i = 0; i < model->view_count; i++)
         stack_view_free(model->views[i]);
     free(model->views);
@@ -52,6 +60,12 @@ void model_add_trace(struct model *model, struct trace *trace)
 {
     GROW(model->traces, model->trace_count, model->trace_cap);
     model->traces[model->trace_count++] = trace;
+    const struct loop *first = map_get(&trace->loop_by_id, trace->moments.first_loop);
+    if (first != NULL && trace_has_startup(trace)) {
+        GROW(model->excuses, model->excuse_count, model->excuse_cap);
+        model->excuses[model->excuse_count++] =
+            (struct excuse){first, 0, trace->moments.serving_ns};
+    }
 }
 
 static const char *thread_name(const struct stall *stall)
@@ -66,13 +80,14 @@ static uint64_t stack_key(const struct model *model, const struct trace *trace,
     const struct {
         const struct trace *trace;
         const char *call, *detail, *thread;
-        uint64_t stack, kind;
+        uint64_t stack, kind, startup;
     } parts = {trace,
                stall->call,
                model->by_detail ? stall->detail : NULL,
                thread_name(stall),
                stall->stack_id,
-               (uint64_t)stall->kind};
+               (uint64_t)stall->kind,
+               stall->startup};
     return hash_bytes(HASH_SEED, &parts, sizeof(parts));
 }
 
@@ -90,9 +105,11 @@ static const char *suppressed_by(const struct model *model, const struct trace *
     return rules_match(model->rules, &subject);
 }
 
-static uint64_t finding_key(const char *digits, const char *rule)
+static uint64_t finding_key(const char *digits, const char *rule, bool startup)
 {
     uint64_t key = strtoull(digits, NULL, 16);
+    if (startup)
+        key = hash_bytes(key, "startup", sizeof("startup"));
     return rule != NULL ? hash_bytes(key, "suppressed", sizeof("suppressed")) : key;
 }
 
@@ -102,13 +119,14 @@ static struct finding *find_or_add(struct model *model, const struct trace *trac
     char digits[FINGERPRINT_DIGITS + 1];
     fingerprint(digits, stall->kind, stall->call, view);
     const char *rule = suppressed_by(model, trace, stall, view);
-    uint64_t key = finding_key(digits, rule);
+    uint64_t key = finding_key(digits, rule, stall->startup);
     struct finding *finding = map_get(&model->by_fingerprint, key);
     if (finding != NULL)
         return finding;
     finding = mem_calloc(1, sizeof(*finding));
     memcpy(finding->fingerprint, digits, sizeof(digits));
-    finding->order = model->count;
+    finding->order = model->count + model->startup_count;
+    finding->startup = stall->startup;
     finding->kind = stall->kind;
     finding->call = stall->call;
     finding->class_name = stall->class_name;
@@ -116,8 +134,13 @@ static struct finding *find_or_add(struct model *model, const struct trace *trac
     finding->suppressed_by = rule;
     if (stall->kind == STALL_ITERATION)
         finding->profile = mem_calloc(1, sizeof(*finding->profile));
-    GROW(model->findings, model->count, model->cap);
-    model->findings[model->count++] = finding;
+    if (stall->startup) {
+        GROW(model->startup, model->startup_count, model->startup_cap);
+        model->startup[model->startup_count++] = finding;
+    } else {
+        GROW(model->findings, model->count, model->cap);
+        model->findings[model->count++] = finding;
+    }
     map_put(&model->by_fingerprint, key, finding);
     return finding;
 }
@@ -255,9 +278,9 @@ static void on_stall(void *ctx, struct trace *trace, const struct stall *stall)
     struct finding *finding;
     bool is_new;
     if (stall->kind == STALL_ITERATION) {
-        size_t before = model->count;
+        size_t before = model->count + model->startup_count;
         finding = settle_iteration(model, trace, stall);
-        is_new = model->count > before;
+        is_new = model->count + model->startup_count > before;
     } else {
         const struct seen_stack *known = seen(model, trace, stall, false);
         finding = known->finding;
@@ -341,10 +364,36 @@ static int by_total(const void *left, const void *right)
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
+static void sort(struct finding **findings, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        tasks_sort(&findings[i]->tasks);
+    if (count > 0)
+        qsort(findings, count, sizeof(struct finding *), by_total);
+}
+
 void model_sort(struct model *model)
 {
-    for (size_t i = 0; i < model->count; i++)
-        tasks_sort(&model->findings[i]->tasks);
-    if (model->count > 0)
-        qsort(model->findings, model->count, sizeof(struct finding *), by_total);
+    sort(model->findings, model->count);
+    sort(model->startup, model->startup_count);
+}
+
+void model_read_again(struct model *to, const struct model *from)
+{
+    struct trace_sink sink = model_sink(to);
+    for (size_t i = 0; i < from->trace_count; i++) {
+        struct trace *trace = NULL;
+        if (trace_open(&trace, from->traces[i]->path) < 0)
+            continue;
+        trace_find_moments(trace);
+        (void)trace_read(trace, &sink);
+        if (trace->state != TRACE_GOOD) {
+            trace_free(trace);
+            continue;
+        }
+        trace_finish(trace, &sink);
+        trace_release(trace);
+        model_add_trace(to, trace);
+    }
+    model_sort(to);
 }

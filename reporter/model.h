@@ -15,7 +15,8 @@ struct finding {
     enum stall_kind kind;
     const char *call;
     const char *class_name;
-    bool strict; /* all of its stalls are strict ones */
+    bool strict;  /* all of its stalls are strict ones */
+    bool startup; /* all of them came before the process served */
     uint64_t count;
     uint64_t total_ns;
     uint64_t max_ns;
@@ -47,6 +48,8 @@ struct model {
     size_t count, cap;
     struct loss *losses; /* that belong to no trace, see losses.h */
     size_t loss_count, loss_cap;
+    struct finding **startup; /* what came before the processes served: of no account */
+    size_t startup_count, startup_cap;
     struct map by_fingerprint; /* a suppressed finding stands beside one that is not */
     struct map by_stack; /* hash of (trace, stack, call, kind[, detail]) → struct seen_stack */
     struct map
@@ -73,6 +76,9 @@ void model_init(struct model *model, struct symbols *symbols, const struct rules
 void model_free(struct model *model);
 /* Hands a trace over to the model. */
 void model_add_trace(struct model *model, struct trace *trace);
+/* Reads the traces of `from` again, now that they are complete, into `to`: what is start-up is
+ * known from the beginning then. */
+void model_read_again(struct model *to, const struct model *from);
 /* What trace_read feeds the model through. */
 struct trace_sink model_sink(struct model *model);
 /* Findings by total time, longest first; equal ones in the order they were seen. */
@@ -81,6 +87,8 @@ void model_sort(struct model *model);
 struct model_totals {
     size_t findings; /* without the suppressed */
     size_t suppressed;
+    size_t startup; /* findings of start-up, none of those above */
+    uint64_t startup_ns;
     size_t processes, loops;
     uint64_t iterations;
     uint64_t total_ns, max_ns;

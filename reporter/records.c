@@ -149,6 +149,7 @@ static bool read_stall(struct trace *trace, struct json_object *record,
         return false;
     stall.at_ns = get_number(record, "at_ns");
     stall.elapsed_ns = get_number(record, "elapsed_ns");
+    stall.startup = trace_in_startup(trace, &stall, false);
     stall.ended = member(record, "ended") == NULL || get_bool(record, "ended");
     if (!stall.ended && stall.id != 0 && map_get(&trace->open_stalls, stall.id) == NULL) {
         struct stall *open = mem_calloc(1, sizeof(*open));
@@ -266,6 +267,7 @@ static bool read_more(struct trace *trace, struct json_object *record,
     if (!read_stall_base(trace, record, &stall))
         return false;
     stall.elapsed_ns = get_number(record, "max_ns");
+    stall.startup = trace_in_startup(trace, &stall, true);
     if (count > 0 && sink != NULL)
         sink->more(sink->ctx, trace, &stall, count, get_number(record, "total_ns"));
     return true;
@@ -336,6 +338,9 @@ static bool read_known(struct trace *trace, const char *type, struct json_object
         return read_module(trace, record);
     if (strcmp(type, "loop") == 0)
         return trace_read_loop(trace, record);
+    if (strcmp(type, "serving") == 0 || strcmp(type, "loop_stopped") == 0 ||
+        strcmp(type, "loop_end") == 0)
+        return trace_read_moment(trace, type, record);
     if (strcmp(type, "stats") == 0)
         return trace_read_stats(trace, record);
     if (strcmp(type, "frozen") == 0)
@@ -371,6 +376,8 @@ static struct json_object *parse_line(struct trace *trace, const char *line, siz
 
 void trace_record(struct trace *trace, const char *line, size_t len, const struct trace_sink *sink)
 {
+    if (trace->only_moments && trace->state == TRACE_GOOD && !trace_is_moment(line, len))
+        return;
     struct json_object *record = parse_line(trace, line, len);
     bool is_object = json_object_is_type(record, json_type_object);
     if (trace->state == TRACE_UNREAD) {

@@ -16,6 +16,7 @@ bool trace_read_loop(struct trace *trace, struct json_object *record)
         trace->loops[trace->loop_count++] = loop;
         map_put(&trace->loop_by_id, id, loop);
     }
+    trace_note_loop(trace, id, get_number(record, "at_ns"));
     const char *name = get_text(record, "name");
     const char *home = get_text(record, "home");
     loop->tid = (int64_t)get_number(record, "tid");

@@ -49,8 +49,23 @@ static bool has_nameless_code(const struct model *model, const struct trace *tra
     return false;
 }
 
+void describe_startup(struct strbuf *out, const struct model_totals *totals, const char *prefix)
+{
+    if (totals->startup == 0)
+        return;
+    sb_add(out, prefix);
+    sb_add(out, "start-up: ");
+    describe_count(out, totals->startup, "place");
+    sb_add(out, " blocked the loop for ");
+    describe_duration(out, totals->startup_ns);
+    sb_add(out, " in all before the program served; no finding (--fail-on startup, `startup` in "
+                "--format json)\n");
+}
+
 void describe_remarks(struct strbuf *out, const struct model *model, const char *prefix)
 {
+    struct model_totals totals = model_totals(model);
+    describe_startup(out, &totals, prefix);
     bool hinted = false;
     describe_losses(out, model, prefix);
     for (size_t i = 0; i < model->trace_count; i++) {

@@ -306,6 +306,28 @@ static int follow(struct launch *launch, struct live *live)
     }
 }
 
+/* While a program starts nobody can know whether it will serve. Afterwards the traces say so, and
+ * are read once more: what the run says at its end is what `check` will say. */
+static void know_startup(struct model *model)
+{
+    bool any = false;
+    for (size_t i = 0; i < model->trace_count; i++)
+        any = any || trace_has_startup(model->traces[i]);
+    if (!any)
+        return;
+    struct model again;
+    model_init(&again, model->symbols, model->rules);
+    again.app_dirs = model->app_dirs;
+    again.budget_ns = model->budget_ns;
+    again.losses = model->losses;
+    again.loss_count = model->loss_count;
+    again.loss_cap = model->loss_cap;
+    model->losses = NULL;
+    model_read_again(&again, model);
+    model_free(model);
+    *model = again;
+}
+
 static int execute(struct run *run, struct model *model)
 {
     struct launch launch;
@@ -325,6 +347,8 @@ static int execute(struct run *run, struct model *model)
     }
     if (live != NULL)
         live_finish(live);
+    if (live != NULL)
+        know_startup(model);
     jsmaps_clean(run->jsmaps, run->directory);
     if (result == 0 && following)
         print_summary(model, run->output, run->argv);

@@ -74,6 +74,13 @@ struct model_totals model_totals(const struct model *model)
                 totals.longest_over_budget_ns = longest;
         }
     }
+    for (size_t i = 0; i < model->startup_count; i++) {
+        const struct finding *finding = model->startup[i];
+        if (finding->suppressed_by == NULL) {
+            totals.startup++;
+            totals.startup_ns += own_time(finding);
+        }
+    }
     for (size_t i = 0; i < model->count; i++) {
         const struct finding *finding = model->findings[i];
         if (finding->suppressed_by != NULL) {

@@ -133,6 +133,7 @@ struct stall {
     uint64_t still_ns; /* what it had lasted when it was last heard of; 0: not heard of again */
     bool ended;
     bool strict;
+    bool startup;                      /* the process did not serve yet */
     const char *task, *coroutine;      /* or NULL */
     const struct breakdown *breakdown; /* of an iteration that has ended, in stall_end; or NULL */
 };
@@ -147,6 +148,15 @@ struct loss {
     const char *code;
     const char *message;
     uint64_t count; /* 0: not known how many */
+};
+
+/* When the process's first loop stopped running in one go, and when the process began to serve. */
+struct moments {
+    uint64_t first_loop; /* 0: none yet */
+    bool broken, serves;
+    uint64_t broken_ns;  /* it stopped, ended, or another loop began */
+    uint64_t serving_ns; /* it listened */
+    bool reached;        /* the record that says so has been read */
 };
 
 enum trace_state {
@@ -172,6 +182,8 @@ struct trace {
     bool ended;         /* there is an `end` record */
     uint64_t end_ns;
     uint64_t dropped_stalls;
+    struct moments moments;
+    bool only_moments; /* nothing else is read */
     struct freeze *freezes;
     size_t freeze_count, freeze_cap;
     uint64_t frozen_count, frozen_ns; /* also those that were only counted */
@@ -251,5 +263,17 @@ void trace_correct_frozen(struct trace *trace);
 void trace_correct_own(struct trace *trace);
 
 #define TRACE_FORMAT "stalltrace.trace/1"
+
+/* Start-up (startup.c). Finds the moments of a whole trace, before it is read. */
+void trace_find_moments(struct trace *trace);
+bool trace_is_moment(const char *line, size_t len);
+bool trace_read_moment(struct trace *trace, const char *type, struct json_object *record);
+void trace_note_loop(struct trace *trace, uint64_t loop, uint64_t at_ns);
+/* Is there anything before the process served, as far as has been read? */
+bool trace_has_startup(const struct trace *trace);
+/* Was this stall before that? `counted`: it has no time of its own. */
+bool trace_in_startup(const struct trace *trace, const struct stall *stall, bool counted);
+/* May it still turn out to have been? */
+bool trace_is_starting(const struct trace *trace, const struct stall *stall);
 
 #endif

@@ -99,6 +99,7 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/records_loops.c \
 	shim/agent/running.c \
 	shim/agent/running.h \
+	shim/agent/serving.c \
 	shim/agent/signal.c \
 	shim/agent/signal.h \
 	shim/agent/stalls.c \

@@ -276,8 +276,9 @@ struct st_page {
 struct st_capture {
     _Atomic uint8_t state; /* FREE → FILLING → READY (owner) → FREE (agent) */
     bool strict;
-    bool sample; /* of an iteration, taken by the signal handler: regs are the interrupted ones */
-    bool home;   /* of no call: where the loop waits */
+    bool sample;  /* of an iteration, taken by the signal handler: regs are the interrupted ones */
+    bool home;    /* of no call: where the loop waits */
+    bool listens; /* of no call that blocks: the first loop's thread begins to listen */
     uint16_t slot, call;
     uint8_t class;
     uint32_t generation;
@@ -289,7 +290,9 @@ struct st_capture {
     uint32_t stack_len;
     int32_t py_len;
     struct st_py_raw py[ST_PY_MAX];
-    struct st_page page; /* of a sample: what its handler has read */
+    uint64_t
+        marks[ST_PY_MAX]; /* of `home` and `listens`: what each Python frame holds, as a hash */
+    struct st_page page;  /* of a sample: what its handler has read */
     _Alignas(16) uint8_t stack[ST_CAPTURE_STACK];
 };
 
@@ -318,9 +321,15 @@ struct st_shared {
     const struct st_call *calls;
     uint32_t call_count;
     struct st_slot *slots;
-    _Atomic uint32_t slot_high;   /* slots in use are below */
-    _Atomic uint32_t slots_freed; /* how often the agent has freed one */
-    _Atomic bool unwatched;       /* a loop thread has found no slot */
+    _Atomic uint32_t slot_high;    /* slots in use are below */
+    _Atomic uint32_t slots_freed;  /* how often the agent has freed one */
+    _Atomic uint64_t first_thread; /* whose that was, as a pthread_t */
+    _Atomic uint32_t first_loop;   /* the generation of the process's first loop; 0: none yet */
+    /* When that loop's thread began to listen, or any before there was a loop, in ticks; 0: not
+     * yet. And whether a capture tells of it, too. */
+    _Atomic uint64_t listened;
+    _Atomic bool listen_told;
+    _Atomic bool unwatched; /* a loop thread has found no slot */
     struct st_capture *captures;
     struct st_repeat *repeats;
     _Atomic bool repeated; /* there is something in them that the agent has not taken */

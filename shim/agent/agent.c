@@ -83,6 +83,7 @@ static void forget_parent(void)
     st_stalls_reset();
     st_modules_reset();
     st_running_reset();
+    st_serving_reset();
     st_loops_reset();
     st_iterations_reset();
     st_freezes_reset();
@@ -213,6 +214,7 @@ static uint64_t look_around(bool stats)
     uint32_t high = atomic_load_explicit(&st_shared->slot_high, memory_order_acquire);
     st_take_homes();
     st_watch_loops(stats);
+    st_look_at_serving();
     /* A loop that runs is looked at twice as often: what its thread had of a CPU in a call is told
      * by how that was just before. */
     if (st_starved_look_at_all())

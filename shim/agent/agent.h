@@ -253,6 +253,16 @@ void st_freeze_after_sleep(uint64_t asked_ns);
 void st_freezes_write(void);
 void st_freezes_reset(void);
 
+/* ---- start-up (serving.c) ---- */
+
+void st_look_at_serving(void);
+/* The first loop's first home wait, where its run function is (index of its frame; -1: none), and
+ * the first loop's thread at its first `listen`. */
+void st_keep_outer(const struct st_capture *c, const struct st_stack *stack, int run_python,
+                   int run_native);
+void st_take_listen(const struct st_capture *c);
+void st_serving_reset(void);
+
 /* ---- loops (watch.c) ---- */
 
 void st_watch_loops(bool stats);

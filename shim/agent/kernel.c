@@ -42,6 +42,7 @@ static const char *number(const char *p, uint64_t *v, unsigned base)
     for (;; p++) {
         unsigned d = *p >= '0' && *p <= '9'   ? (unsigned)(*p - '0')
                      : *p >= 'a' && *p <= 'f' ? (unsigned)(*p - 'a' + 10)
+                     : *p >= 'A' && *p <= 'F' ? (unsigned)(*p - 'A' + 10)
                                               : 99;
         if (d >= base)
             return p;
@@ -62,6 +63,92 @@ bool st_fd_blocks(int fd)
     if (line)
         number(line + strlen("flags:"), &flags, 8);
     return !(flags & O_NONBLOCK);
+}
+
+long st_epoll_info(pid_t tid, int fd, char *text, size_t size)
+{
+    char file[32] = "";
+    struct st_text t = {file, sizeof(file), 0};
+    st_text_add(&t, "fdinfo/");
+    st_text_number(&t, (unsigned)fd, 10, 1);
+    return read_task(tid, file, text, size);
+}
+
+uint64_t st_hexadecimal(const char *text)
+{
+    uint64_t v;
+    number(text, &v, 16);
+    return v;
+}
+
+/* The columns of a line of /proc/net/tcp (state, inode) and /proc/net/unix (flags, inode), counted
+ * from 0. */
+struct socket_table {
+    const char *path;
+    int flag, inode;
+    uint64_t value; /* of the first, in what listens */
+};
+
+static bool line_listens(const char *line, const struct socket_table *table, const uint64_t *inodes,
+                         int n)
+{
+    uint64_t flag = 0, inode = 0;
+    for (int column = 0; *line && *line != '\n'; column++) {
+        while (*line == ' ')
+            line++;
+        if (column == table->flag)
+            number(line, &flag, 16);
+        if (column == table->inode)
+            number(line, &inode, 10);
+        while (*line && *line != ' ' && *line != '\n')
+            line++;
+    }
+    if (flag != table->value)
+        return false;
+    for (int i = 0; i < n; i++)
+        if (inodes[i] == inode)
+            return true;
+    return false;
+}
+
+static bool table_has(const struct socket_table *table, const uint64_t *inodes, int n)
+{
+    enum { READ_AT_MOST = 1 << 20, LINE = 256 };
+    static char buf[64 * 1024];
+    long fd = syscall(SYS_openat, AT_FDCWD, table->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    size_t have = 0, total = 0;
+    bool found = false;
+    long got;
+    while (fd >= 0 && !found && total < READ_AT_MOST &&
+           (got = syscall(SYS_read, fd, buf + have, sizeof(buf) - 1 - have)) > 0) {
+        char *line = buf, *end;
+        total += (size_t)got;
+        have += (size_t)got;
+        buf[have] = 0;
+        for (; !found && (end = strchr(line, '\n')); line = end + 1)
+            found = line_listens(line, table, inodes, n);
+        have -= (size_t)(line - buf);
+        memmove(buf, line, have);
+        if (have > sizeof(buf) - LINE)
+            break;
+    }
+    if (fd >= 0)
+        syscall(SYS_close, fd);
+    return found;
+}
+
+bool st_any_listens(const uint64_t *inodes, int n)
+{
+    /* TCP_LISTEN; __SO_ACCEPTCON */
+    static const struct socket_table tables[] = {
+        {"/proc/thread-self/net/tcp", 3, 9, 0x0a},
+        {"/proc/thread-self/net/tcp6", 3, 9, 0x0a},
+        {"/proc/thread-self/net/unix", 3, 6, 0x10000},
+    };
+    for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+        if (table_has(&tables[i], inodes, n))
+            return true;
+    return false;
 }
 
 int st_schedstat(pid_t tid, uint64_t *running, uint64_t *waiting)

@@ -3,6 +3,7 @@
 #define STALLTRACE_KERNEL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -23,6 +24,12 @@ int st_thread_signals(pid_t tid, struct st_signals *out);
 
 /* False where the process's descriptor has O_NONBLOCK; true also where that cannot be told. */
 bool st_fd_blocks(int fd);
+
+/* What the kernel tells about the process's epoll fd (the text of its fdinfo); its length. */
+long st_epoll_info(pid_t tid, int fd, char *text, size_t size);
+uint64_t st_hexadecimal(const char *text);
+/* Is one of these the inode of a socket that listens? */
+bool st_any_listens(const uint64_t *inodes, int n);
 
 /* What a sleeping thread sleeps in. */
 struct st_sleep {

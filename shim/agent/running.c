@@ -29,7 +29,7 @@ static uint32_t range_count;
 /* What was found in a walk over Python frames, by its hash: the names are many reads away. */
 static struct remembered {
     uint64_t hash;
-    uint16_t loops;
+    uint16_t loops, outermost;
     bool any, waits;
 } remembered[MAX_SEEN];
 
@@ -38,6 +38,7 @@ struct seen {
     bool any, switches; /* one of them; a frame of what switches stacks */
     bool waits;         /* the innermost of those loops does nothing but wait */
     unsigned loops;     /* how many loops run */
+    int native, python; /* the outermost of their frames; -1: none */
 };
 
 void st_running_reset(void)
@@ -97,9 +98,12 @@ static void look_at_native(const struct st_stack *stack, struct seen *seen)
             if (pc < ranges[k].lo || pc >= ranges[k].hi)
                 continue;
             seen->any = true;
+            seen->native = (int)i;
             counts |= ranges[k].counts;
         }
         /* the function that waits is called by the run function, or a part of it */
+        if (in_module || counts)
+            seen->native = (int)i;
         if (counts && seen->loops++ == 0)
             seen->waits = i == 0 || (i == 1 && st_module_at(stack->frames[0].pc - 1) == m);
     }
@@ -157,6 +161,8 @@ static void look_up(struct remembered *r, const struct st_py_raw *py, int n)
         bool known = st_py_resolve(&st_shared->py, &py[i], &name) == 0;
         const struct python_row *row = known ? row_of(&name) : NULL;
         r->any |= row != NULL;
+        if (row)
+            r->outermost = (uint16_t)i;
         waits = waits && known && leads_to_wait(&name);
         if (row && row->counts && r->loops++ == 0)
             r->waits = waits;
@@ -176,6 +182,8 @@ static void look_at_python(const struct st_py_raw *py, int n, struct seen *seen)
         look_up(r, py, n);
     }
     seen->any |= r->any;
+    if (r->any)
+        seen->python = r->outermost;
     if (r->loops && !seen->loops)
         seen->waits = r->waits;
     seen->loops += r->loops;
@@ -183,7 +191,7 @@ static void look_at_python(const struct st_py_raw *py, int n, struct seen *seen)
 
 static struct seen look(const struct st_where *where)
 {
-    struct seen seen = {false, false, false, 0};
+    struct seen seen = {false, false, false, 0, -1, -1};
     look_at_native(where->stack, &seen);
     if (where->py_len > 0)
         look_at_python(where->py, where->py_len, &seen);
@@ -223,6 +231,14 @@ static void leave_out(struct st_slot *s, uint64_t t0)
         atomic_store_explicit(&s->stopped, (uint32_t)number + 1, memory_order_relaxed);
 }
 
+void st_note_stopped(uint32_t index, uint32_t generation, uint64_t ticks)
+{
+    if (homes[index].generation != generation || homes[index].stopped)
+        return;
+    homes[index].stopped = true;
+    st_record_loop_stopped(st_loop_of(index, generation), st_since_start_ns(ticks));
+}
+
 bool st_runs(uint32_t index, uint32_t generation, const struct st_where *where)
 {
     struct st_slot *s = &st_shared->slots[index];
@@ -233,12 +249,9 @@ bool st_runs(uint32_t index, uint32_t generation, const struct st_where *where)
     if (seen.switches || (seen.any && !is_its_own_wait(where, &seen)))
         return true;
     leave_out(s, where->t0);
+    st_note_stopped(index, generation, where->t0);
     if (seen.any)
         atomic_store_explicit(&s->next_home, (uint32_t)where->args[2] + 1, memory_order_relaxed);
-    if (!homes[index].stopped) {
-        homes[index].stopped = true;
-        st_record_loop_stopped(st_loop_of(index, generation), st_since_start_ns(where->t0));
-    }
     return false;
 }
 
@@ -258,5 +271,6 @@ void st_take_home(const struct st_capture *c)
     if (homes[c->slot].generation != c->generation)
         homes[c->slot].stopped = false;
     homes[c->slot].generation = c->generation;
+    st_keep_outer(c, &unwound, seen.python, seen.native);
     homes[c->slot].waits_in = own && seen.any && !seen.switches ? RUN_FUNCTION : NO_RUN_FUNCTION;
 }

@@ -23,6 +23,8 @@ struct st_where {
 /* Did the loop of that slot run there? False: what the thread does there blocks no loop, and the
  * iteration that it is in is left out of the figures. */
 bool st_runs(uint32_t index, uint32_t generation, const struct st_where *where);
+/* The loop has stopped at that moment (in ticks), or before: written once a loop. */
+void st_note_stopped(uint32_t index, uint32_t generation, uint64_t ticks);
 /* The stack of a loop at its home wait, as its thread has copied it. */
 void st_take_home(const struct st_capture *c);
 /* A module that is seen for the first time. */

@@ -188,6 +188,10 @@ static void take_capture(struct st_capture *c)
     struct st_py_task task;
     if (c->home)
         return; /* that was the first thing to be taken */
+    if (c->listens) {
+        st_take_listen(c);
+        return;
+    }
     if (c->sample) {
         st_take_sample(c);
         return;

@@ -101,7 +101,7 @@ void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
     if (repeat)
         atomic_fetch_add_explicit(&repeat->copied, 1, memory_order_relaxed);
     c->strict = strict;
-    c->sample = c->home = false;
+    c->sample = c->home = c->listens = false;
     c->slot = (uint16_t)(s - st_shared.slots);
     c->call = s->call;
     c->class = (uint8_t) class;
@@ -119,16 +119,34 @@ void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
     atomic_store_explicit(&c->state, ST_CAPTURE_READY, memory_order_release);
 }
 
-/* Where the loop's thread waits for its events, once for each home: its own stack from here up.
- * Where no buffer is free it stays unknown. */
-void ST_COLD st_capture_home(struct st_slot *s)
+/* What a frame holds: its function, where that has got to, and from 3.11 on, where frames lie next
+ * to each other, its first variables. While what it calls goes on nothing of that moves. */
+static void mark_frames(struct st_capture *c)
+{
+    enum { WORDS = 24, NEAR = 4096 };
+    const struct st_py_layout *py = &st_shared.py;
+    for (int i = 0; i < c->py_len; i++) {
+        const struct st_py_raw *raw = &c->py[i];
+        uint64_t hash = st_mix(st_mix(raw->frame, raw->code), raw->instr);
+        uint64_t from = raw->frame + ((py->frame_size + 7) & ~7u);
+        uint64_t to = i > 0 ? c->py[i - 1].frame : from;
+        if (py->version < 0x030b0000 || py->version >= 0x030e0000 || to < from || to - from > NEAR)
+            to = from;
+        for (int k = 0; k < WORDS && from + 8 <= to; k++, from += 8)
+            hash = st_mix(hash, *(const uint64_t *)(uintptr_t)from);
+        c->marks[i] = hash;
+    }
+}
+
+/* The thread's own stack, from here up, outside of any call. False: no buffer is free. */
+static bool ST_COLD capture_here(struct st_slot *s, bool listens)
 {
     struct st_capture *c = st_capture_take();
     if (!c)
-        return;
+        return false;
     st_save_registers(c->regs);
-    s->home_told = true;
-    c->home = true;
+    c->home = !listens;
+    c->listens = listens;
     c->sample = c->strict = false;
     c->key = 0;
     c->slot = (uint16_t)(s - st_shared.slots);
@@ -136,8 +154,23 @@ void ST_COLD st_capture_home(struct st_slot *s)
     c->t0 = st_now();
     c->stack_len = st_capture_stack(c->stack, s, c->regs[ST_RSP]);
     c->py_len = st_capture_python(c->py, ST_PY_MAX, st_read_own, NULL);
+    mark_frames(c);
     /* release: the agent sees all of the above */
     atomic_store_explicit(&c->state, ST_CAPTURE_READY, memory_order_release);
+    return true;
+}
+
+/* Where the loop's thread waits for its events, once for each home. Where no buffer is free it
+ * stays unknown until the next wait. */
+void ST_COLD st_capture_home(struct st_slot *s)
+{
+    s->home_told = capture_here(s, false);
+}
+
+/* The first loop's thread begins to listen. */
+void ST_COLD st_capture_listen(struct st_slot *s)
+{
+    atomic_store(&st_shared.listen_told, capture_here(s, true));
 }
 
 /* Is there anything that the agent has not taken yet? */

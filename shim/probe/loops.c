@@ -188,7 +188,10 @@ static void ST_COLD look_for_company(struct st_slot *s)
 /* From here on the agent watches it. */
 static void set_live(struct st_slot *s)
 {
+    uint32_t none = 0;
     s->tagged_t = st_now();
+    if (atomic_compare_exchange_strong(&st_shared.first_loop, &none, s->generation))
+        atomic_store(&st_shared.first_thread, s->pthread);
     if (s->home == ST_HOME_EPOLL || s->home == ST_HOME_URING)
         set_home_bit(s->home_fd, true);
     watch_thread_end(s);
@@ -509,6 +512,7 @@ void st_loops_child(void)
         atomic_fetch_add(&st_shared.slots_freed, 1);
     }
     atomic_store(&st_shared.slot_high, 0);
+    atomic_store(&st_shared.first_loop, 0);
     for (unsigned i = 0; i < ST_HOME_BITS / 64; i++)
         atomic_store_explicit(&st_home_fds[i], 0, memory_order_relaxed);
     if (st_self && atomic_load(&thread_key_state) == 2)

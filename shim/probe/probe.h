@@ -171,6 +171,7 @@ uint32_t st_capture_stack(void *to, const struct st_slot *s, uintptr_t from);
 int st_capture_python(struct st_py_raw *to, int max, st_py_read_fn read, void *context);
 int st_read_own(void *context, uint64_t address, void *buffer, size_t n);
 void st_capture_home(struct st_slot *s);
+void st_capture_listen(struct st_slot *s);
 void st_sample(int number, void *info, void *context); /* a signal handler */
 void st_signals_init(void);
 void st_signals_child(void);
@@ -180,6 +181,13 @@ extern _Thread_local uint64_t st_altstack __attribute__((tls_model("initial-exec
 bool st_capture_pending(void);
 void st_capture_init(void);
 void st_capture_child(void);
+static inline uint64_t st_mix(uint64_t hash, uint64_t word)
+{
+    hash ^= word;
+    hash *= 0x9e3779b97f4a7c15u;
+    return hash ^ hash >> 29;
+}
+
 void st_copy(void *to, const void *from, size_t n);
 
 /* A pointer and a small number in one word of a slot: addresses of programs have 47 bits. */

@@ -11,13 +11,6 @@ enum { COPIES = 50, SHORT_NS = 1000000 };
 static struct st_repeat repeats[ST_REPEATS];
 static _Atomic bool used;
 
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-    hash ^= word;
-    hash *= 0x9e3779b97f4a7c15u;
-    return hash ^ hash >> 29;
-}
-
 /* Return addresses are what lies near the code that called; more than those is no harm, since a
  * path that is taken for a new one is only copied once more. */
 static uint64_t mix_native(uint64_t hash, const struct st_slot *s)
@@ -29,11 +22,11 @@ static uint64_t mix_native(uint64_t hash, const struct st_slot *s)
         return hash; /* a coroutine's stack: its bounds are not known */
     for (int i = 0; i < WORDS && word + i < end; i++)
         if (word[i] - s->regs[ST_RIP] + NEAR < 2 * NEAR)
-            hash = mix(hash, word[i]);
+            hash = st_mix(hash, word[i]);
     /* code that keeps frame pointers, as what a JIT compiler writes does */
     const uint64_t *frame = (const uint64_t *)(uintptr_t)s->regs[ST_RBP];
     for (int i = 0; i < FRAMES && !((uintptr_t)frame & 7) && frame > word && frame + 1 < end; i++) {
-        hash = mix(hash, frame[1]);
+        hash = st_mix(hash, frame[1]);
         word = frame;
         frame = (const uint64_t *)(uintptr_t)frame[0];
     }
@@ -45,13 +38,13 @@ static uint64_t key_of(const struct st_slot *s, unsigned class, bool strict)
 {
     enum { PYTHON_FRAMES = 32 };
     struct st_py_raw raw[PYTHON_FRAMES];
-    uint64_t hash = mix(s->call, (uint64_t)(s - st_shared.slots) << 32 | s->generation);
-    hash = mix(hash, class << 1 | strict);
-    hash = mix(hash, s->regs[ST_RIP]);
-    hash = mix(hash, s->regs[ST_RSP]);
+    uint64_t hash = st_mix(s->call, (uint64_t)(s - st_shared.slots) << 32 | s->generation);
+    hash = st_mix(hash, class << 1 | strict);
+    hash = st_mix(hash, s->regs[ST_RIP]);
+    hash = st_mix(hash, s->regs[ST_RSP]);
     int n = st_capture_python(raw, PYTHON_FRAMES, st_read_own, NULL);
     for (int i = 0; i < n; i++)
-        hash = mix(mix(hash, raw[i].code), raw[i].instr);
+        hash = st_mix(st_mix(hash, raw[i].code), raw[i].instr);
     if (n <= 0)
         hash = mix_native(hash, s);
     return hash ? hash : 1;

@@ -63,7 +63,7 @@ static void copy_interrupted(struct st_slot *s, const ucontext_t *u)
     if (!c)
         return;
     c->sample = true;
-    c->home = false;
+    c->home = c->listens = false;
     c->key = 0;
     c->page.start = 0;
     c->strict = false;

@@ -105,6 +105,39 @@ WRAPPER(setns, int, (int fd, int type))
     return real_setns(fd, type);
 }
 
+/* ---- from when on the process serves ---- */
+
+/* A loop's first run, up to here, is start-up. Of other threads that listen later nothing follows.
+ */
+static void ST_COLD note_listening(void)
+{
+    struct st_slot *s = st_self;
+    uint64_t never = 0;
+    if (s && s->candidate && st_candidate_runs(s))
+        st_promote(s);
+    s = st_self;
+    uint32_t first = atomic_load(&st_shared.first_loop);
+    bool of_first = s && !s->candidate && s->generation == first;
+    if ((first && atomic_load(&st_shared.first_thread) != (uint64_t)pthread_self()) ||
+        st_is_agent || !st_same_process())
+        return;
+    if (of_first)
+        st_capture_listen(s);
+    /* after the capture: who sees the time knows whether there is one */
+    atomic_compare_exchange_strong(&st_shared.listened, &never, st_now());
+}
+
+WRAPPER(listen, int, (int fd, int backlog))
+{
+    int r = real_listen(fd, backlog);
+    if (r == 0 && !atomic_load_explicit(&st_shared.listened, memory_order_relaxed)) {
+        int error = errno;
+        note_listening();
+        errno = error;
+    }
+    return r;
+}
+
 /* ---- exit and exec ---- */
 
 #define EXIT(symbol)                                                                               \

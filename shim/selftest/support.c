@@ -3,6 +3,7 @@
 #include "selftest.h"
 
 #include <sys/prctl.h>
+#include <sys/un.h>
 
 enum { STATUS = 7, NOBODY = 65534 };
 
@@ -217,6 +218,16 @@ TEST(initgroups, SUPPORT)
 TEST(epoll_create, SUPPORT)
 {
     IN_CHILD(t, call(0));
+}
+
+TEST(listen, SUPPORT)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX}; /* a name of the kernel's choice */
+    int fd = keep_fd(t, socket(AF_UNIX, SOCK_STREAM, 0));
+    NEED(t, bind(fd, (void *)&address, sizeof(address.sun_family)) == 0);
+    CALLED(t, call(fd, 1));
+    digest_number(t, call(-1, 1));
+    digest_number(t, errno);
 }
 
 TEST(epoll_create1, SUPPORT)

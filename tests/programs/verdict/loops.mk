@@ -6,4 +6,7 @@ EXTRA_DIST += \
 	tests/programs/verdict/pytest_project/conftest.py \
 	tests/programs/verdict/pytest_project/shop.py \
 	tests/programs/verdict/pytest_project/test_shop.py \
+	tests/programs/verdict/slow_app.py \
+	tests/programs/verdict/starting.py \
+	tests/e2e/test_verdict_startup.py \
 	tests/e2e/test_verdict_stopped.py

@@ -1,0 +1,110 @@
+"""What a process does before it serves, and what only looks like it. The first argument says which."""
+import asyncio
+import socket
+import sys
+import time
+
+
+def slow_start():
+    time.sleep(0.15)  # STALL:start
+
+
+async def serve(port=0):
+    return await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", port)
+
+
+async def service():
+    slow_start()
+    await asyncio.sleep(0.01)
+    slow_start()
+    async with await serve():
+        await asyncio.sleep(0.05)
+
+
+async def service_that_blocks():
+    slow_start()
+    async with await serve():
+        await asyncio.sleep(0.05)
+        slow_start()
+        time.sleep(0.1)  # STALL:serving
+
+
+async def computes():
+    end = time.monotonic() + 0.4
+    while time.monotonic() < end:
+        pass
+    async with await serve():
+        await asyncio.sleep(0.05)
+
+
+async def consumer():
+    slow_start()
+    await asyncio.sleep(0.05)
+
+
+def listens_first():
+    """It listens, and only then prepares."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    async def main():
+        slow_start()
+        async with await asyncio.start_server(lambda r, w: w.close(), sock=listener):
+            await asyncio.sleep(0.05)
+    asyncio.run(main())
+
+
+def runs_before():
+    """The loop has stopped between its two runs."""
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(consumer())
+    loop.run_until_complete(service())
+
+
+def runs_often():
+    loop = asyncio.new_event_loop()
+    for step in (consumer, service):
+        loop.run_until_complete(step())
+
+
+def runs_another():
+    asyncio.run(consumer())
+    asyncio.run(service())
+
+
+def thread_listens():
+    """Another thread's socket says nothing about the loop."""
+    import threading
+
+    def listen():
+        socket.create_server(("127.0.0.1", 0)).close()
+
+    async def main():
+        await asyncio.sleep(0.01)
+        slow_start()
+        await asyncio.to_thread(listen)
+        await asyncio.sleep(0.05)
+    asyncio.run(main())
+
+
+def uses_uvloop():
+    import uvloop
+    uvloop.install()
+    asyncio.run(service())
+
+
+def uvloop_runs_before():
+    import uvloop
+    uvloop.install()
+    runs_before()
+
+
+CASES = {
+    "service": lambda: asyncio.run(service()),
+    "blocks": lambda: asyncio.run(service_that_blocks()),
+    "computes": lambda: asyncio.run(computes()),
+    "consumer": lambda: asyncio.run(consumer()),
+    "listens-first": listens_first, "runs-before": runs_before, "runs-often": runs_often,
+    "runs-another": runs_another, "thread-listens": thread_listens, "uvloop": uses_uvloop,
+    "uvloop-runs-before": uvloop_runs_before,
+}
+CASES[sys.argv[1]]()
