@@ -310,10 +310,18 @@ struct st_settings {
     uint64_t budget_ns;      /* 0: none. For the trace to carry; nothing here acts on it */
 };
 
-enum { ST_AGENT_NONE, ST_AGENT_RUNNING, ST_AGENT_BROKEN };
+/* LEAVING: nobody waits for it any more, and until it is gone no other can start. */
+enum { ST_AGENT_NONE, ST_AGENT_RUNNING, ST_AGENT_BROKEN, ST_AGENT_LEAVING };
 /* Why the agent is to end: the process does, it forks, or a seccomp filter for all threads comes.
- */
-enum st_stop { ST_STOP_NOT, ST_STOP_EXIT, ST_STOP_FORK, ST_STOP_FILTER, ST_STOP_LAST };
+ * TAKEN: the agent has seen it, and ends. */
+enum st_stop {
+    ST_STOP_NOT,
+    ST_STOP_EXIT,
+    ST_STOP_FORK,
+    ST_STOP_FILTER,
+    ST_STOP_LAST,
+    ST_STOP_TAKEN = 16
+};
 
 /* Everything that the agent is told, by the probe, in one place. */
 struct st_shared {
@@ -343,11 +351,16 @@ struct st_shared {
     bool forked; /* this process is a child that has not exec'ed: the start is to be taken anew */
 
     _Atomic uint32_t agent_state;
-    _Atomic uint32_t wake;      /* futex: the agent's sleep */
-    _Atomic uint32_t taken;     /* futex: the agent has emptied buffers */
-    _Atomic uint32_t stop;      /* enum st_stop */
-    _Atomic uint32_t ready;     /* futex: the agent is loaded, or cannot be */
-    _Atomic uint32_t ended;     /* futex: it has written all, the process may end */
+    _Atomic uint32_t wake;     /* futex: the agent's sleep */
+    _Atomic uint32_t taken;    /* futex: the agent has emptied buffers */
+    _Atomic uint32_t stop;     /* enum st_stop */
+    _Atomic uint32_t ready;    /* futex: the agent is loaded, or cannot be */
+    _Atomic uint32_t ended;    /* futex: it has written all, the process may end */
+    _Atomic uint32_t left;     /* futex: its thread is about to end, and touches nothing more */
+    _Atomic uint32_t progress; /* grows while the agent gets on: who waits for it waits on */
+    _Atomic uint32_t children_lost; /* forked while the agent was stuck: nothing records them */
+    _Atomic bool vanish; /* a filter for all threads has come, and the agent was stuck: no system
+                          * call of its own any more */
     _Atomic uint32_t flush_req; /* the agent copies it to flush_ack when all is written */
     _Atomic uint32_t flush_ack;
     _Atomic pid_t follow_tid; /* take this thread's ids, then set to 0 */

@@ -202,12 +202,25 @@ static void sleep_ns(uint32_t seen, uint64_t ns)
     syscall(SYS_futex, &st_shared->wake, FUTEX_WAIT_PRIVATE, seen, &t, NULL, 0);
 }
 
+/* What was forked while this thread was stuck is recorded by nobody. */
+static void tell_lost_children(void)
+{
+    uint32_t lost = atomic_exchange(&st_shared->children_lost, 0);
+    if (lost)
+        st_record_loss("child",
+                       "processes that were forked while the trace could not be written (its disk "
+                       "hung) are not recorded: write it to a disk that does not",
+                       lost);
+}
+
 /* One round: everything that there is to see and to write. Returns when the next is due, in ns. */
 static uint64_t look_around(bool stats)
 {
     /* A call is reported at most its threshold plus 20 ms after it began: if it began just after
      * this look, the next is in time at its threshold plus half of that. */
     uint64_t next = least_threshold() + SLACK_NS;
+    st_progress();
+    tell_lost_children();
     pid_t follow = atomic_exchange(&st_shared->follow_tid, 0);
     if (follow)
         st_follow_ids(follow);
@@ -267,7 +280,7 @@ EXPORT void *stalltrace_agent_main(void *argument)
         uint32_t seen = atomic_load(&st_shared->wake);
         uint32_t request = atomic_load(&st_shared->flush_req);
         uint32_t stop = atomic_load(&st_shared->stop);
-        if (stop) {
+        if (stop && atomic_compare_exchange_strong(&st_shared->stop, &stop, stop | ST_STOP_TAKEN)) {
             finish(stop);
             return NULL;
         }

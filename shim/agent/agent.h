@@ -13,6 +13,12 @@
 extern struct st_shared *st_shared;
 extern bool st_ending; /* the process exits: what is recorded now is the last */
 
+/* The agent has got on by a step: who waits for it goes on waiting (probe/host.h). */
+static inline void st_progress(void)
+{
+    atomic_fetch_add_explicit(&st_shared->progress, 1, memory_order_relaxed);
+}
+
 /* ---- time -------------------------------------------------------------------------------------
  */
 

@@ -234,6 +234,9 @@ bool js_end(void)
         r = syscall(SYS_write, file, line, length);
     } while (r < 0 && errno == EINTR);
     writing += st_ticks_now() - before;
+    st_progress();
+    while (atomic_load(&st_shared->vanish))
+        syscall(SYS_exit, 0); /* which every filter allows */
     if (r != (long)length) {
         torn = torn || r > 0;
         lost++;

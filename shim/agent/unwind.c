@@ -70,6 +70,7 @@ static int access_mem(unw_addr_space_t as, unw_word_t addr, unw_word_t *value, i
 {
     struct copied *c = argument;
     (void)as;
+    st_progress();
     if (write)
         return -UNW_EINVAL;
     if (addr >= c->base && addr - c->base < c->len) {

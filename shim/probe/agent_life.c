@@ -6,8 +6,8 @@
 #include <sys/syscall.h>
 
 _Atomic bool st_agent_wanted;
-/* Not a mutex: a child could not free it. */
-static _Atomic int agent_lock;
+/* Not a mutex: a child could not free it. Whose it is: an address of that thread's own. */
+static _Atomic uintptr_t agent_lock;
 static sigset_t mask_before; /* of the thread that holds it */
 
 static void nap(long ns)
@@ -16,15 +16,29 @@ static void nap(long ns)
     ST_RAW(SYS_nanosleep, &t, NULL, 0, 0);
 }
 
+static uintptr_t this_thread(void)
+{
+    static _Thread_local char here __attribute__((tls_model("initial-exec")));
+    return (uintptr_t)&here;
+}
+
+bool st_agent_has_lock(void)
+{
+    return atomic_load(&agent_lock) == this_thread();
+}
+
 /* Whoever holds the lock takes no signals: a handler that made a wrapped call would wait for the
- * lock that its own thread holds. */
+ * lock that its own thread holds. While the agent is waited for they are open, and such a handler
+ * is told that the lock is not to be had. */
 bool st_agent_try_lock(void)
 {
     sigset_t all, before;
-    int free = 0;
+    uintptr_t free = 0;
+    if (st_agent_has_lock())
+        return false;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (!atomic_compare_exchange_strong(&agent_lock, &free, 1)) {
+    if (!atomic_compare_exchange_strong(&agent_lock, &free, this_thread())) {
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         return false;
     }
@@ -32,10 +46,15 @@ bool st_agent_try_lock(void)
     return true;
 }
 
-void st_agent_lock(void)
+bool st_agent_lock(void)
 {
-    while (!st_agent_try_lock())
+    enum { TRIES = 4000 }; /* about 400 ms: whoever has it may be waiting for the agent himself */
+    for (int i = 0; !st_agent_try_lock(); i++) {
+        if (i == TRIES || st_agent_has_lock())
+            return false;
         nap(50000);
+    }
+    return true;
 }
 
 void st_agent_unlock(void)
@@ -49,6 +68,31 @@ void st_agent_unlock(void)
 void st_agent_break_lock(void)
 {
     atomic_store(&agent_lock, 0);
+}
+
+bool st_agent_wait(const _Atomic uint32_t *word, uint32_t value)
+{
+    enum { PATIENCE_NS = 200000000, AT_MOST_NS = 1000000000, STEP_NS = 10000000 };
+    uint64_t still = 0, all = 0, last = st_clock_ns();
+    uint32_t progress = atomic_load(&st_shared.progress);
+    sigset_t closed, open = mask_before;
+    bool opened = st_agent_has_lock();
+    if (opened)
+        pthread_sigmask(SIG_SETMASK, &open, &closed);
+    while (atomic_load(word) == value && still < PATIENCE_NS && all < AT_MOST_NS) {
+        struct timespec step = {0, STEP_NS};
+        ST_RAW(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, &step);
+        uint64_t now = st_clock_ns(), took = now - last;
+        uint32_t seen = atomic_load(&st_shared.progress);
+        last = now;
+        took = took < 2 * STEP_NS ? took : 2 * STEP_NS; /* else this process was stopped */
+        still = seen == progress ? still + took : 0;
+        all += took;
+        progress = seen;
+    }
+    if (opened)
+        pthread_sigmask(SIG_SETMASK, &closed, NULL);
+    return atomic_load(word) != value;
 }
 
 /* False in a child that shares this memory (vfork), or that was made past our hooks. */
@@ -74,7 +118,18 @@ static void set_state(int error)
                           memory_order_release);
 }
 
-/* Starts the agent where it does not run yet. 0, or a negative errno: tracing is off for good. */
+/* One that was stuck may be gone by now. */
+static uint32_t settled_state(void)
+{
+    uint32_t state = st_agent_state();
+    if (state != ST_AGENT_LEAVING || !atomic_load(&st_shared.left))
+        return state;
+    atomic_store(&st_shared.agent_state, ST_AGENT_NONE);
+    return ST_AGENT_NONE;
+}
+
+/* Starts the agent where it does not run yet. 0, or a negative errno: -EAGAIN where it may be tried
+ * again, else tracing is off for good. */
 int st_agent_start(void)
 {
     uint32_t state = st_agent_state();
@@ -86,17 +141,18 @@ int st_agent_start(void)
         return -EPERM; /* a thread made now would live under the filter */
     if (!st_started)
         st_start_up(0, NULL);
-    st_agent_lock();
+    if (!st_agent_lock())
+        return -EAGAIN;
     int r = 0;
-    state = st_agent_state();
+    state = settled_state();
     if (state == ST_AGENT_NONE) {
         r = st_on_valgrind() ? -ENOTSUP : st_prepare();
         if (r == 0)
             r = st_create_agent(false);
         set_state(r);
         st_say_no_trace();
-    } else if (state == ST_AGENT_BROKEN) {
-        r = -ENODEV;
+    } else if (state != ST_AGENT_RUNNING) {
+        r = state == ST_AGENT_BROKEN ? -ENODEV : -EAGAIN;
     }
     st_agent_unlock();
     return r;
@@ -107,9 +163,11 @@ void ST_COLD st_agent_return(void)
 {
     int error = errno;
     if (!st_is_filtered() && st_agent_is_ours() && st_agent_try_lock()) {
-        if (st_agent_state() == ST_AGENT_NONE)
+        uint32_t state = settled_state();
+        if (state == ST_AGENT_NONE)
             set_state(st_create_agent(false));
-        atomic_store(&st_agent_wanted, false);
+        if (state != ST_AGENT_LEAVING)
+            atomic_store(&st_agent_wanted, false);
         st_agent_unlock();
     }
     errno = error;
@@ -129,8 +187,8 @@ void ST_COLD st_keep_file(void)
         st_settle_agent();
     if (st_agent_state() == ST_AGENT_NONE && st_shared.kept_fd < 0 && !st_is_filtered() &&
         st_same_process() && !st_on_valgrind() && st_agent_try_lock()) {
-        if (st_prepare() == 0)
-            st_create_agent(true);
+        if (st_prepare() == 0 && st_create_agent(true) == -ETIMEDOUT && st_agent_is_loaded())
+            atomic_store(&st_shared.agent_state, ST_AGENT_LEAVING);
         st_agent_unlock();
     }
     errno = error;
@@ -146,22 +204,18 @@ void st_agent_follow_ids(void)
 
 /* ---- stopping ---- */
 
-/* Waits until the agent has written all that there is, but not for ever: its disk may hang. */
+/* Waits until the agent has written all that there is, but not for long: its disk may hang. */
 void st_agent_flush(void)
 {
-    enum { PATIENCE_NS = 500000000 };
     if (st_agent_state() != ST_AGENT_RUNNING || st_is_filtered() || !st_same_process() ||
         atomic_load(&st_shared.ready) != ST_READY)
         return;
     int error = errno;
     uint32_t want = atomic_fetch_add(&st_shared.flush_req, 1) + 1, seen;
-    uint64_t start = st_clock_ns();
     st_wake_agent();
-    while ((int32_t)((seen = atomic_load(&st_shared.flush_ack)) - want) < 0 &&
-           st_clock_ns() - start < PATIENCE_NS) {
-        struct timespec t = {0, 50000000};
-        ST_RAW(SYS_futex, &st_shared.flush_ack, FUTEX_WAIT_PRIVATE, seen, &t);
-    }
+    while ((int32_t)((seen = atomic_load(&st_shared.flush_ack)) - want) < 0)
+        if (!st_agent_wait(&st_shared.flush_ack, seen))
+            break;
     errno = error;
 }
 
@@ -175,39 +229,48 @@ void st_before_exec(void)
     st_shared.exec = false;
 }
 
-void st_agent_stop_locked(uint32_t why)
+/* It does not answer. Either it has not seen that it is to stop, and goes on as before when it can;
+ * or it ends some time, and none can start before. */
+static void give_up(uint32_t why)
 {
-    if (st_agent_state() != ST_AGENT_RUNNING || !st_agent_is_ours())
+    if (why != ST_STOP_FILTER && atomic_compare_exchange_strong(&st_shared.stop, &why, ST_STOP_NOT))
         return;
+    st_detach_agent();
+    atomic_store(&st_shared.agent_state, ST_AGENT_LEAVING);
+}
+
+bool st_agent_stop_locked(uint32_t why)
+{
+    if (settled_state() == ST_AGENT_LEAVING)
+        return false;
+    if (st_agent_state() != ST_AGENT_RUNNING || !st_agent_is_ours())
+        return true;
+    bool loaded = st_agent_is_loaded(), gone;
     atomic_store(&st_shared.stop, why);
     st_wake_agent();
     st_settle_agent();
-    if (atomic_load(&st_shared.ready) == ST_NOT_READY)
-        st_abandon_agent();
-    else if (why == ST_STOP_EXIT)
-        st_wait_for_agent_end();
-    else
-        st_join_agent();
-    atomic_store(&st_shared.agent_state, ST_AGENT_NONE);
-}
-
-static bool lock_for_a_while(void)
-{
-    enum { TRIES = 10000 };
-    for (int i = 0; !st_agent_try_lock(); i++) {
-        if (i > TRIES)
-            return false;
-        nap(50000);
+    if (atomic_load(&st_shared.ready) == ST_NOT_READY && st_abandon_agent()) {
+        atomic_store(&st_shared.agent_state, loaded ? ST_AGENT_LEAVING : ST_AGENT_NONE);
+        return !loaded;
     }
-    return true;
+    if (why == ST_STOP_EXIT)
+        gone = st_agent_wait(&st_shared.ended, 0);
+    else
+        gone = st_join_agent();
+    if (gone)
+        atomic_store(&st_shared.agent_state, ST_AGENT_NONE);
+    else
+        give_up(why);
+    return gone;
 }
 
 uint32_t st_agent_bar(void)
 {
-    if (!lock_for_a_while())
+    if (!st_agent_lock())
         return ST_AGENT_BROKEN;
     uint32_t state = st_agent_state();
-    st_agent_stop_locked(ST_STOP_FILTER);
+    if (!st_agent_stop_locked(ST_STOP_FILTER))
+        atomic_store(&st_shared.vanish, true);
     atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
     st_agent_unlock();
     return state;
@@ -226,10 +289,10 @@ void st_agent_stop(uint32_t why)
         return; /* it ends with the process; what it has seen it writes within milliseconds */
     if ((why == ST_STOP_EXIT || why == ST_STOP_LAST) && st_self && !st_self->candidate)
         st_exit_in_iteration(st_self);
-    if (!lock_for_a_while())
+    if (!st_agent_lock())
         return;
-    st_agent_stop_locked(why);
-    if (why != ST_STOP_FORK)
+    bool gone = st_agent_stop_locked(why);
+    if (gone && why != ST_STOP_FORK)
         atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
     st_agent_unlock();
 }
@@ -252,7 +315,9 @@ void st_agent_pause(void)
         return;
     int error = errno;
     st_agent_stop(ST_STOP_FORK);
-    atomic_store(&st_agent_wanted, true);
-    st_want_agent();
+    if (st_agent_state() != ST_AGENT_RUNNING) {
+        atomic_store(&st_agent_wanted, true);
+        st_want_agent();
+    }
     errno = error;
 }

@@ -137,6 +137,8 @@ static void *end_thread(void)
     if (st_thread_count)
         __atomic_fetch_add(st_thread_count, 1,
                            __ATOMIC_SEQ_CST); /* glibc is about to subtract it */
+    atomic_store(&st_shared.left, 1);
+    ST_RAW(SYS_futex, &st_shared.left, FUTEX_WAKE_PRIVATE, 1, 0);
     return NULL;
 }
 
@@ -167,20 +169,24 @@ static void *agent_body(void *argument)
         own_descriptors();
     if (r == 0)
         r = only_file ? st_shared.keep_file() : st_shared.open_file();
-    atomic_store(&st_shared.ready, r ? ST_FAILED : ST_READY);
+    uint32_t not_ready = ST_NOT_READY;
+    if (!atomic_compare_exchange_strong(&st_shared.ready, &not_ready, r ? ST_FAILED : ST_READY))
+        return end_thread(); /* nor then: the disk was too slow */
     ST_RAW(SYS_futex, &st_shared.ready, FUTEX_WAKE_PRIVATE, 1, 0);
     if (r == 0 && !only_file)
         agent_main(&st_shared);
-    if (atomic_load(&st_shared.stop) == ST_STOP_EXIT)
+    if ((atomic_load(&st_shared.stop) & ~(uint32_t)ST_STOP_TAKEN) == ST_STOP_EXIT)
         wait_for_exit();
     return end_thread();
 }
 
 /* pthread_join is a cancellation point, and what calls this is none. */
-void st_join_agent(void)
+bool st_join_agent(void)
 {
     enum { TRIES = 20000 };
     int state;
+    if (!st_agent_wait(&st_shared.left, 0))
+        return false;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     real_pthread_join(agent_thread, NULL); /* not ours: it is no call of the program */
     pthread_setcancelstate(state, NULL);
@@ -188,23 +194,28 @@ void st_join_agent(void)
      * the only one. */
     for (int i = 0; i < TRIES && ST_RAW(SYS_tgkill, st_own_pid, agent_tid, 0, 0) == 0; i++)
         ST_RAW(SYS_sched_yield, 0, 0, 0, 0);
+    return true;
 }
 
-/* The agent is still in the loader, which this thread may hold: it is not waited for. When it gets
- * there it finds that it is not wanted, and ends. */
-void st_abandon_agent(void)
+bool st_agent_is_loaded(void)
 {
-    atomic_fetch_add(&current_start, 2);
+    return agent_main != NULL;
+}
+
+void st_detach_agent(void)
+{
     pthread_detach(agent_thread);
 }
 
-/* At exit: until all is written, but not for ever, since a disk may hang. */
-void st_wait_for_agent_end(void)
+/* When it gets on it finds that it is not wanted, and ends. */
+bool st_abandon_agent(void)
 {
-    struct timespec patience = {2, 0};
-    while (!atomic_load(&st_shared.ended))
-        if (ST_RAW(SYS_futex, &st_shared.ended, FUTEX_WAIT_PRIVATE, 0, &patience) == -ETIMEDOUT)
-            return;
+    uint32_t not_ready = ST_NOT_READY;
+    if (!atomic_compare_exchange_strong(&st_shared.ready, &not_ready, ST_ABANDONED))
+        return false;
+    atomic_fetch_add(&current_start, 2);
+    st_detach_agent();
+    return true;
 }
 
 /* Is this the program's only thread? */
@@ -229,6 +240,7 @@ int st_create_agent(bool only_file)
     pthread_attr_t attributes;
     sigset_t all, before;
     atomic_store(&st_shared.stop, 0);
+    atomic_store(&st_shared.left, 0);
     atomic_store(&st_shared.ready, ST_NOT_READY);
     uint32_t start = (atomic_load(&current_start) & ~1u) + 2 + (only_file ? ST_ONLY_FILE : 0);
     atomic_store(&current_start, start);
@@ -258,13 +270,11 @@ int st_create_agent(bool only_file)
         __atomic_fetch_sub(st_thread_count, 1, __ATOMIC_SEQ_CST);
     /* One that makes the file must be gone before ids change: glibc would hand them to it, too, and
      * end the program where it is refused what others got. */
-    bool ready = wait_until_ready(only_file ? (struct timespec){2, 0}
-                                            : (struct timespec){0, ST_AGENT_PATIENCE_NS});
+    bool ready = only_file ? st_agent_wait(&st_shared.ready, ST_NOT_READY)
+                           : wait_until_ready((struct timespec){0, ST_AGENT_PATIENCE_NS});
     was_single = single && !ready;
-    if (!ready && only_file) {
-        st_abandon_agent();
+    if (!ready && only_file && st_abandon_agent())
         return -ETIMEDOUT;
-    }
     if (only_file || atomic_load(&st_shared.ready) == ST_FAILED) {
         st_join_agent();
         r = atomic_load(&st_shared.ready) == ST_FAILED ? -ENOENT : 0;
@@ -276,7 +286,7 @@ int st_create_agent(bool only_file)
 
 void st_settle_agent(void)
 {
-    wait_until_ready((struct timespec){2, 0});
+    st_agent_wait(&st_shared.ready, ST_NOT_READY);
     if (was_single && st_last_thread())
         *st_single_threaded = true;
     was_single = false;

@@ -32,7 +32,7 @@ void ST_COLD st_after_filter(bool all_threads, bool installed)
         if (all_threads)
             atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
         atomic_store(&st_filtered, true);
-    } else if (all_threads && state_before != ST_AGENT_BROKEN) {
+    } else if (all_threads && state_before != ST_AGENT_BROKEN && !atomic_load(&st_shared.vanish)) {
         /* there is none after all: the agent comes back */
         atomic_store(&st_shared.agent_state, ST_AGENT_NONE);
         atomic_store(&st_agent_wanted, state_before == ST_AGENT_RUNNING);

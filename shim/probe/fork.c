@@ -16,6 +16,10 @@ static void drop_kept(void)
 /* Between its handlers a fork has the agent's lock. A filter that another thread installs meanwhile
  * does not change that it must be given back. */
 static _Thread_local bool has_lock __attribute__((tls_model("initial-exec")));
+/* The agent did not end in time (its disk hangs): the child must do without one. */
+static _Thread_local bool without __attribute__((tls_model("initial-exec")));
+/* Forks in signal handlers that came while this thread was waiting for the agent: likewise. */
+static _Thread_local uint32_t nested __attribute__((tls_model("initial-exec")));
 
 /* The agent is joined, not just paused: a program with one thread stays one across fork, and the
  * child inherits no lock that the agent held. */
@@ -26,12 +30,15 @@ static void before_fork(void)
         return; /* the child inherits the filter, and starts no agent */
     if (!st_same_process() && !st_agent_is_ours())
         return; /* see after_fork_in_child */
-    st_agent_lock();
-    has_lock = true;
-    if (st_agent_state() == ST_AGENT_RUNNING) {
-        st_agent_stop_locked(ST_STOP_FORK);
-        atomic_store(&st_agent_wanted, true);
+    if (st_agent_has_lock()) {
+        nested++;
+        return;
     }
+    bool ran = st_agent_state() == ST_AGENT_RUNNING;
+    has_lock = st_agent_lock();
+    without = !has_lock || !st_agent_stop_locked(ST_STOP_FORK);
+    if (has_lock && ran && st_agent_state() != ST_AGENT_RUNNING)
+        atomic_store(&st_agent_wanted, true);
     errno = error;
 }
 
@@ -44,27 +51,52 @@ static void unlock(void)
 
 static void after_fork_in_parent(void)
 {
+    if (nested || without)
+        atomic_fetch_add(&st_shared.children_lost, 1);
+    if (nested) {
+        nested--;
+        return;
+    }
+    without = false;
     unlock();
     if (!st_is_filtered())
         st_want_agent();
+}
+
+/* Nothing of it is watched. */
+static void stay_without_agent(void)
+{
+    st_self = NULL;
+    st_poll_watch = 0;
+    atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
+    unlock();
 }
 
 static void after_fork_in_child(void)
 {
     int error = errno;
     if (st_is_filtered()) {
-        st_self = NULL;
-        st_poll_watch = 0;
-        atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
-        unlock();
+        stay_without_agent();
         return;
     }
     st_own_pid = (pid_t)ST_RAW(SYS_getpid, 0, 0, 0, 0);
+    if (without || nested) {
+        without = false;
+        nested = 0;
+        atomic_store(&st_shared.children_lost, 0);
+        drop_kept();
+        st_signals_child();
+        if (!has_lock)
+            st_agent_break_lock();
+        stay_without_agent();
+        errno = error;
+        return;
+    }
     if (!has_lock) {
         /* The parent was made past these handlers (clone, _Fork, vfork). Its copy of an agent that
          * ran may be in any state, its locks too: there is none here. */
         st_agent_break_lock();
-        if (st_agent_state() == ST_AGENT_RUNNING)
+        if (st_agent_state() == ST_AGENT_RUNNING || st_agent_state() == ST_AGENT_LEAVING)
             atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
     }
     if (st_agent_state() != ST_AGENT_BROKEN)

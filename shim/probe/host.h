@@ -30,20 +30,28 @@ static inline uint32_t st_agent_state(void)
     return atomic_load_explicit(&st_shared.agent_state, memory_order_acquire);
 }
 
-/* Held to start and stop the agent, and through a fork; with all signals blocked. */
-void st_agent_lock(void);
+/* Held to start and stop the agent, and through a fork; with all signals blocked, but for waits.
+ * False: another thread has it for too long, or this one has it already. */
+bool st_agent_lock(void);
 bool st_agent_try_lock(void);
+bool st_agent_has_lock(void);
 void st_agent_unlock(void);
 void st_agent_break_lock(void);
+/* Waits for the agent: until the word, a futex, is not `value` any more. Not for long: false where
+ * the agent has got nowhere for 200 ms (its disk hangs). It is waited for longer as long as it gets
+ * on, but not for more than a second: on a busy machine it may have to wait for a CPU. The signals
+ * that the lock's holder has blocked are open meanwhile. */
+bool st_agent_wait(const _Atomic uint32_t *word, uint32_t value);
 /* Ends the agent, also one that another thread is about to start, and lets none start until its
  * state is set to what this returns: what it was. ST_AGENT_BROKEN where nothing is to be undone. */
 uint32_t st_agent_bar(void);
-/* Ends the agent; the caller has the lock. `why`: see st_agent_stop. */
-void st_agent_stop_locked(uint32_t why);
+/* Ends the agent; the caller has the lock. `why`: see st_agent_stop. False: it is stuck and still
+ * there. */
+bool st_agent_stop_locked(uint32_t why);
 
 /* ---- agent_thread.c ---- */
 
-enum { ST_NOT_READY, ST_READY, ST_FAILED }; /* st_shared.ready */
+enum { ST_NOT_READY, ST_READY, ST_FAILED, ST_ABANDONED }; /* st_shared.ready */
 
 /* glibc's count of threads, which is there for libthread_db: the process exits when it falls to 0,
  * so the agent must not be counted, or a program whose last thread just ends would never end.
@@ -58,12 +66,14 @@ void st_find_agent(void);
 int st_create_agent(bool only_file);
 /* Waits for one that was not ready in time: from here on it must need nothing of this thread's. */
 void st_settle_agent(void);
-/* Waits until it has ended. It has been told to stop. */
-void st_join_agent(void);
-/* It is still in the loader, which this thread may hold: it is not waited for. */
-void st_abandon_agent(void);
-/* At exit: waits until all is written, but not for ever, since a disk may hang. */
-void st_wait_for_agent_end(void);
+/* Waits until it has ended. It has been told to stop. False: it is stuck. */
+bool st_join_agent(void);
+/* It is not waited for any more: it is in the loader, which this thread may hold, or opens its
+ * trace. False: it has just become ready. */
+bool st_abandon_agent(void);
+/* Has it been loaded? Before that it is in the loader at most, and has no state of its own. */
+bool st_agent_is_loaded(void);
+void st_detach_agent(void);
 void st_wake_agent(void);
 /* One line on stderr, once, where nothing can be recorded. */
 void st_say_no_trace(void);

@@ -86,22 +86,33 @@ SETID(setresgid, true, false, (gid_t real, gid_t effective, gid_t saved), (real,
 SETID(setgroups, true, false, (size_t n, const gid_t *groups), (n, groups))
 SETID(initgroups, true, false, (const char *user, gid_t group), (user, group))
 
+/* From here on the trace's path may lead elsewhere, and the agent may end and come back: it keeps
+ * what it has. */
+static void keep_trace(void)
+{
+    st_agent_pause();
+    st_keep_file();
+}
+
 WRAPPER(chroot, int, (const char *path))
 {
-    st_keep_file();
+    keep_trace();
     return real_chroot(path);
 }
 
 /* The kernel refuses a user namespace to a process with threads. */
 WRAPPER(unshare, int, (int flags))
 {
-    st_agent_pause();
+    if (flags & CLONE_NEWNS)
+        keep_trace();
+    else
+        st_agent_pause();
     return real_unshare(flags);
 }
 
 WRAPPER(setns, int, (int fd, int type))
 {
-    st_agent_pause();
+    keep_trace();
     return real_setns(fd, type);
 }
 
