@@ -188,6 +188,8 @@ static void write_profile(struct json_writer *w, const struct profile *profile)
     else
         json_null(w, "time");
     write_samples(w, profile);
+    if (profile->no_stack != NULL)
+        json_string(w, "no_stack", profile->no_stack);
     write_calls(w, profile);
     write_waits(w, &profile->waits);
     write_spots(w, profile);

@@ -72,6 +72,10 @@ void profile_sample(struct profile *profile, const struct sample *sample,
         struct blind_spot spot = {sample->syscall_name, sample->wait_channel, sample->count};
         add_spot(profile, &spot);
     }
+    if (sample->no_stack != NULL) {
+        profile->no_stack = sample->no_stack;
+        profile->no_stack_count += sample->count;
+    }
     if (sample->detail != NULL)
         add_wait(&profile->waits, sample->detail, sample->count);
 }
@@ -127,6 +131,9 @@ void profile_merge(struct profile *into, const struct profile *from)
     for (size_t i = 0; i < from->waits.count; i++)
         add_wait(&into->waits, from->waits.kept[i].detail, from->waits.kept[i].count);
     into->waits.others += from->waits.others;
+    if (from->no_stack != NULL)
+        into->no_stack = from->no_stack;
+    into->no_stack_count += from->no_stack_count;
     if (!from->timed)
         return;
     add_time(&into->time, &from->time);

@@ -45,7 +45,9 @@ struct profile {
     struct waits waits;
     struct blind_spot *spots;
     size_t spot_count, spot_cap;
-    bool timed; /* the fields below are known */
+    const char *no_stack;    /* why samples have none, or only Python's frames; or NULL */
+    uint64_t no_stack_count; /* how many */
+    bool timed;              /* the fields below are known */
     struct time_split time;
     struct call_sum *calls; /* most time first */
     size_t call_count, call_cap;

@@ -186,6 +186,7 @@ static bool read_sample(struct trace *trace, struct json_object *record,
     }
     sample.stack = map_get(&trace->stacks, sample.stack_id);
     sample.detail = get_text(record, "detail");
+    sample.no_stack = get_text(record, "no_stack");
     sample.task = get_text(record, "task");
     sample.coroutine = get_text(record, "coroutine");
     sample.count = member(record, "count") != NULL ? get_number(record, "count") : 1;

@@ -197,6 +197,18 @@ static void add_samples(const struct text *t, const struct profile *profile)
         sb_addf(t->out, "             and %zu other places\n", profile->group_count - SHOWN);
 }
 
+static void add_no_stack(const struct text *t, const struct profile *profile)
+{
+    if (profile->no_stack == NULL)
+        return;
+    text_note(t);
+    sb_addf(t->out,
+            "no native stack in %" PRIu64 " of %" PRIu64 " samples: ", profile->no_stack_count,
+            profile->samples);
+    sb_add_clean(t->out, profile->no_stack);
+    sb_add(t->out, "\n");
+}
+
 void text_iteration(const struct text *t, const struct profile *profile)
 {
     if (profile->timed)
@@ -205,4 +217,5 @@ void text_iteration(const struct text *t, const struct profile *profile)
     add_waits(t, profile);
     add_spots(t, profile);
     add_samples(t, profile);
+    add_no_stack(t, profile);
 }

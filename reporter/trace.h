@@ -114,6 +114,7 @@ struct sample {
     const char *syscall_name;     /* or NULL */
     const char *wait_channel;     /* or NULL */
     const char *detail;           /* what the call that it was in waited for, or NULL */
+    const char *no_stack;         /* why it has no stack, or only Python's frames; or NULL */
     const char *task, *coroutine; /* or NULL */
 };
 

@@ -86,6 +86,8 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/memory.c \
 	shim/agent/memory.h \
 	shim/agent/modules.c \
+	shim/agent/outside.c \
+	shim/agent/outside.h \
 	shim/agent/perfmap.c \
 	shim/agent/perfmap.h \
 	shim/agent/python.c \

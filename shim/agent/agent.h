@@ -103,6 +103,7 @@ struct st_stall {
     uint64_t at_ns, elapsed_ns, starved_ns; /* starved_ns: part of elapsed_ns */
     const char *detail;
     const struct st_py_task *task; /* NULL, or no name: none is known */
+    const char *no_stack;          /* of an iteration, as of its first sample */
 };
 
 /* Where the time of an iteration went, in ns. `frozen` is not part of `elapsed`. */
@@ -154,9 +155,10 @@ uint32_t st_record_stall(const struct st_stall *stall);
 uint64_t st_record_stall_still(uint32_t stall, uint64_t ns, uint64_t starved_ns);
 void st_record_stall_end(uint32_t stall, uint64_t ns, uint64_t starved_ns);
 /* A sample of an iteration: its stack (0: none), what the thread slept in (NULL: it ran), what the
- * call that it was in waited for (NULL: it was in none). */
+ * call that it was in waited for (NULL: it was in none), why there is no stack, or none but
+ * Python's frames (NULL: there is, or it is not known). */
 void st_record_sample(uint32_t stall, uint32_t stack, const struct st_sleep *asleep,
-                      const char *detail, const struct st_py_task *task);
+                      const char *detail, const struct st_py_task *task, const char *no_stack);
 void st_record_iteration_end(uint32_t stall, const struct st_time *time,
                              const struct st_iteration *it);
 /* Stalls that were counted: how many, for how long in all, how much of that without a CPU, and the
@@ -252,6 +254,9 @@ void st_note_call(uint32_t index, uint32_t generation, const struct st_known_cal
  * and how long it was not. */
 uint64_t st_frozen_ns(uint64_t from_ticks, uint64_t to_ticks);
 uint64_t st_unfrozen_ns(uint64_t from_ticks, uint64_t to_ticks);
+/* The calls that took most of an iteration. One that held a freeze was the longest of its kind.
+ * Returns how much of the freezes lay in them. */
+uint64_t st_divide_calls(const struct st_iteration *it, struct st_time *t);
 /* Around each of the agent's sleeps, which is to last `asked_ns`. */
 void st_freeze_before_sleep(void);
 void st_freeze_after_sleep(uint64_t asked_ns);

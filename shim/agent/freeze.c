@@ -120,3 +120,19 @@ void st_freezes_write(void)
         st_record_frozen(NULL, pending, pending_ns);
     pending = pending_ns = 0;
 }
+
+uint64_t st_divide_calls(const struct st_iteration *it, struct st_time *t)
+{
+    uint64_t frozen = 0;
+    for (int i = 0; i < ST_TOP_CALLS && it->top[i].count; i++) {
+        uint64_t from = it->top[i].longest_t0, to = from + it->top[i].longest;
+        uint64_t total = st_ticks_to_ns(it->top[i].ticks), held = st_frozen_ns(from, to);
+        total -= held < total ? held : total;
+        t->top[i].total = total;
+        t->top[i].longest = st_unfrozen_ns(from, to);
+        if (t->top[i].longest < total / it->top[i].count) /* another one is, now */
+            t->top[i].longest = total / it->top[i].count;
+        frozen += held;
+    }
+    return frozen;
+}

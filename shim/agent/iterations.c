@@ -1,7 +1,7 @@
 /* Over-long iterations: found while they run, sampled, and told what their time went to. */
 #include "agent.h"
 #include "kernel.h"
-#include "memory.h"
+#include "outside.h"
 #include "python.h"
 #include "running.h"
 #include "signal.h"
@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { MAX_SAMPLES = 40, FIRST_GAP_NS = 20000000, STACK_MAX = 128 * 1024 };
+enum { MAX_SAMPLES = 40, FIRST_GAP_NS = 20000000 };
 /* An iteration of this age is watched: its figures now are what those at its end are compared to.
  */
 enum { WATCHED_AFTER_NS = 5000000, READY_AGAIN_NS = 5000000 };
@@ -23,6 +23,7 @@ struct early {
     bool is_asleep;
     struct st_sleep asleep;
     char detail[256];
+    const char *no_stack; /* why there is none, or none but Python's frames; or NULL */
     struct st_py_task task;
 };
 enum { MAX_EARLY = 8 };
@@ -89,7 +90,8 @@ static struct st_stack unwound;
 
 static void write_sample(struct watched *w, const struct early *e)
 {
-    st_record_sample(w->stall, e->stack, e->is_asleep ? &e->asleep : NULL, e->detail, &e->task);
+    st_record_sample(w->stall, e->stack, e->is_asleep ? &e->asleep : NULL, e->detail, &e->task,
+                     e->no_stack);
 }
 
 /* Reports the iteration, with the samples that were taken of it. */
@@ -104,6 +106,7 @@ static void report(struct watched *w, uint32_t index, uint64_t elapsed_ns, uint6
         .elapsed_ns = elapsed_ns,
         .starved_ns = starved_ns,
         .task = w->early_count ? &e[0].task : NULL,
+        .no_stack = w->early_count ? e[0].no_stack : NULL,
     };
     w->stall = st_record_stall(&stall);
     for (uint32_t i = 0; w->stall && i < w->early_count; i++)
@@ -168,8 +171,7 @@ void st_take_sample(const struct st_capture *c)
  * stands the kernel tells, but for the registers that a call preserves. */
 static bool sample_asleep(struct st_slot *s, struct watched *w, uint32_t index)
 {
-    static uint8_t bytes[STACK_MAX];
-    static struct st_py_raw py[ST_PY_MAX];
+    static struct st_outside seen;
     static struct early e;
     uint32_t seq = atomic_load(&s->seq);
     memset(&e, 0, sizeof(e));
@@ -177,32 +179,44 @@ static bool sample_asleep(struct st_slot *s, struct watched *w, uint32_t index)
     if (st_sleeping_in(s->tid, &e.asleep) < 0)
         return false;
     const struct st_sleep sleep = e.asleep;
-    uint32_t len = 0;
-    int py_len = 0;
-    if (sleep.sp) {
-        uint64_t room = s->stack_hi > sleep.sp ? s->stack_hi - sleep.sp : STACK_MAX;
-        len = (uint32_t)st_mem_read_some(sleep.sp, bytes, room < STACK_MAX ? room : STACK_MAX);
-        uint64_t tstate =
-            st_shared->py.version ? st_py_tstate_of(&st_shared->py, s->pthread, s->tid) : 0;
-        if (tstate)
-            py_len = st_py_walk_other(&st_shared->py, tstate, py, ST_PY_MAX);
-        if (py_len > 0)
-            st_py_task(&st_shared->py, tstate, py, py_len, &e.task);
-    }
+    st_outside_asleep(s, &sleep, &seen);
+    e.task = seen.task;
     struct st_sleep again;
     if (seq & 1 || atomic_load(&s->seq) != seq || !goes_on(s, w) ||
         st_sleeping_in(s->tid, &again) < 0 || again.sp != sleep.sp || again.pc != sleep.pc)
         return false;
-    if (len) {
+    if (seen.len) {
         uint64_t regs[ST_REGS] = {[ST_RSP] = sleep.sp, [ST_RIP] = sleep.pc};
-        st_unwind(regs, sleep.sp, bytes, len, &unwound);
-        struct st_where where = {&unwound, py, py_len, sleep.sp, w->t0, NULL, NULL};
+        st_unwind(regs, sleep.sp, seen.bytes, seen.len, &unwound);
+        struct st_where where = {&unwound, seen.py, seen.py_len, sleep.sp, w->t0, NULL, NULL};
         if (!st_runs(index, s->generation, &where)) {
             stop(w);
             return true;
         }
-        e.stack = st_record_stack(NULL, &unwound, py, py_len > 0 ? py_len : 0);
+        e.stack = st_record_stack(NULL, &unwound, seen.py, seen.py_len);
     }
+    keep_sample(w, index, &e);
+    return true;
+}
+
+/* The thread runs: by a signal, if it may get one; else as much as can be read meanwhile. */
+static bool sample_running(struct st_slot *s, struct watched *w, uint32_t index)
+{
+    static struct st_outside seen;
+    static struct early e;
+    const char *why = st_signal_send(s, w->t0);
+    if (!why || !why[0])
+        return !why;
+    memset(&e, 0, sizeof(e));
+    e.no_stack = why;
+    st_outside_running(s, &seen);
+    if (!goes_on(s, w))
+        return false;
+    e.task = seen.task;
+    unwound.count = 0;
+    unwound.broken = unwound.truncated = false;
+    if (seen.py_len > 0)
+        e.stack = st_record_stack(NULL, &unwound, seen.py, seen.py_len);
     keep_sample(w, index, &e);
     return true;
 }
@@ -275,24 +289,6 @@ static uint64_t unexplained(const struct watched *w, uint64_t elapsed, uint64_t 
     return elapsed > found + own ? elapsed - found - own : 0;
 }
 
-/* The calls that took most of an iteration. One that held a freeze was the longest of its kind.
- * Returns how much of the freezes lay in them. */
-static uint64_t divide_calls(const struct st_iteration *it, struct st_time *t)
-{
-    uint64_t frozen = 0;
-    for (int i = 0; i < ST_TOP_CALLS && it->top[i].count; i++) {
-        uint64_t from = it->top[i].longest_t0, to = from + it->top[i].longest;
-        uint64_t total = st_ticks_to_ns(it->top[i].ticks), held = st_frozen_ns(from, to);
-        total -= held < total ? held : total;
-        t->top[i].total = total;
-        t->top[i].longest = st_unfrozen_ns(from, to);
-        if (t->top[i].longest < total / it->top[i].count) /* another one is, now */
-            t->top[i].longest = total / it->top[i].count;
-        frozen += held;
-    }
-    return frozen;
-}
-
 static void divide_rest(const struct watched *w, uint32_t index, const struct st_iteration *it,
                         struct st_time *t)
 {
@@ -320,7 +316,7 @@ static void divide(const struct watched *w, uint32_t index, const struct st_iter
     t->elapsed = st_unfrozen_ns(it->t0, end);
     t->frozen = st_frozen_ns(it->t0, end);
     t->starved = st_starved_ns(index, it->t0, end);
-    uint64_t frozen_calls = divide_calls(it, t);
+    uint64_t frozen_calls = st_divide_calls(it, t);
     t->calls = st_ticks_to_ns(it->calls);
     t->calls -= frozen_calls < t->calls ? frozen_calls : t->calls;
     if (t->calls > t->elapsed)
@@ -429,7 +425,7 @@ static void sample(struct st_slot *s, struct watched *w, uint32_t index, uint64_
     if (seq & 1)
         done = sample_call(s, w, index, seq);
     else if (state == 'R')
-        done = st_signal_send(s, w->t0) == NULL;
+        done = sample_running(s, w, index);
     else if (state == 'S' || state == 'D')
         done = sample_asleep(s, w, index);
     *again = SOON_NS;

@@ -260,6 +260,8 @@ uint32_t st_record_stall(const struct st_stall *stall)
         js_string("detail", stall->detail);
     if (stall->stack)
         js_number("stack", stall->stack);
+    if (stall->no_stack)
+        js_string("no_stack", stall->no_stack);
     add_task(stall->task);
     js_number("at_ns", stall->at_ns);
     add_elapsed(stall->elapsed_ns, stall->starved_ns);
@@ -293,7 +295,7 @@ uint64_t st_record_stall_still(uint32_t stall, uint64_t ns, uint64_t starved_ns)
 }
 
 void st_record_sample(uint32_t stall, uint32_t stack, const struct st_sleep *asleep,
-                      const char *detail, const struct st_py_task *task)
+                      const char *detail, const struct st_py_task *task, const char *no_stack)
 {
     js_begin("sample");
     js_number("stall", stall);
@@ -301,6 +303,8 @@ void st_record_sample(uint32_t stall, uint32_t stack, const struct st_sleep *asl
         js_number("stack", stack);
     if (detail && detail[0])
         js_string("detail", detail);
+    if (no_stack)
+        js_string("no_stack", no_stack);
     add_task(task);
     if (asleep) {
         js_open("asleep", '{');

@@ -43,11 +43,41 @@ def test_the_signals_are_the_programs(preload, case):
 
 def test_none_is_sent_where_the_program_uses_both(preload):
     traces = traced(preload, "both_used", 5)
-    assert traces.records("stall")
     assert not traces.records("stack")
+    why = "the program uses SIGURG and SIGWINCH itself, or blocks them"
+    assert {r.get("no_stack") for r in traces.records("stall")} == {why}
+    assert f"samples: {why}\n" in traces.text()
+    assert {f["no_stack"] for f in traces.findings} == {why}
 
 
 @pytest.mark.parametrize("case", [("calm", 200), ("altstack", 65536)])
 def test_where_there_is_room_it_is_sampled(preload, case):
     traces = traced(preload, *case)
     assert any("stack" in r for r in traces.records("sample"))
+
+
+PYTHON_LOOP = """
+import asyncio, signal, time
+for number in (signal.SIGURG, signal.SIGWINCH):
+    signal.signal(number, lambda *_: None)
+
+def inner(end):
+    while time.monotonic() < end:
+        sum(range(100))
+
+async def main():
+    await asyncio.sleep(0.01)
+    inner(time.monotonic() + 0.5)
+    await asyncio.sleep(0.01)
+
+asyncio.run(main())
+"""
+
+
+def test_pythons_frames_are_read_where_no_signal_may_be_sent(preload):
+    traces = preload(harness.PYTHON, "-c", PYTHON_LOOP)
+    assert traces.exit == 0
+    [finding] = [f for f in traces.findings if f["kind"] == "iteration" and f["max_ms"] > 400]
+    functions = [frame["function"] for frame in finding["frames"] if frame["lang"] == "python"]
+    assert functions[:2] == ["inner", "main"] and "run_forever" in "".join(functions)
+    assert "SIGURG" in finding["no_stack"]
