@@ -7,12 +7,14 @@
 #include "load.h"
 #include "losses.h"
 #include "output.h"
+#include "verdict.h"
 
 static const char help[] =
     "Examples:\n"
     "  stalltrace run -- pytest && stalltrace check\n"
     "  stalltrace check stalltrace.out\n"
     "  stalltrace check --budget 1s --fail-on budget\n"
+    "  stalltrace check --fail-on 'class:dns,duration>500ms'\n"
     "  stalltrace check --suppressions ci/stalls.txt web.out worker.out\n"
     "\n"
     "Usage: stalltrace check [options] [TRACE...]\n"
@@ -21,8 +23,11 @@ static const char help[] =
     "(default: stalltrace.out).\n"
     "\n"
     "Options:\n"
-    "      --fail-on WHAT              finding (default), or budget: only what\n"
-    "                                  took longer than --budget (or 1s)\n"
+    "      --fail-on LIST              what fails, any of (repeatable, by commas):\n"
+    "                                  findings (default), budget (what took longer\n"
+    "                                  than --budget, or 1s), class:NAME,\n"
+    "                                  duration>TIME, file:GLOB, startup, starved,\n"
+    "                                  unused (suppressions), new (of --baseline)\n"
     "      --suppressions FILE         leave out what the rules in FILE cover\n"
     "      --no-builtin-suppressions   show known idle waits of runtimes\n"
     "      --show-suppressed           list what was left out, too\n"
@@ -60,7 +65,7 @@ static const struct option options[] = {
 struct settings {
     struct load_options load_options;
     bool show_suppressed;
-    bool only_budget; /* --fail-on budget */
+    struct criteria criteria;
 };
 
 static void print_text(struct strbuf *text)
@@ -110,51 +115,67 @@ static void print_verdict(const struct model *model, const struct model_totals *
     print_text(&line);
 }
 
-/* Returns the exit status where nothing can be said, else -1. */
-static int nothing_recorded(const struct loaded *loaded, const struct model_totals *totals)
+/* Says why no verdict is possible; losses have been listed. */
+static void print_impossible(const struct loaded *loaded, const struct model_totals *totals,
+                             const char *reason)
 {
-    if (totals->findings == 0 && loaded->missing != NULL) {
-        printf("stalltrace: nothing was recorded: %s does not exist; was the program started with "
-               "`stalltrace run`?\n",
-               loaded->missing);
-        return EXIT_NOTHING;
+    struct strbuf line = {0};
+    sb_add(&line, "stalltrace: no verdict: ");
+    if (loaded->missing != NULL) {
+        sb_add(&line, "nothing was recorded: ");
+        sb_add_clean(&line, loaded->missing);
+        sb_add(&line, " does not exist; was the program started with `stalltrace run`?\n");
+    } else if (loaded->empty != NULL && totals->loops > 0) {
+        sb_add(&line, "nothing was recorded in ");
+        sb_add_clean(&line, loaded->empty);
+        sb_add(&line, ": no process that wrote there ran an event loop\n");
+    } else if (totals->loops == 0 && !has_losses(&loaded->model)) {
+        sb_add(&line, totals->processes == 0
+                          ? "nothing was recorded: no process ran an event loop; "
+                          : "no event loop was seen; ");
+        sb_add(&line, "`stalltrace doctor COMMAND` says why, --loops widens what counts\n");
+    } else {
+        sb_add(&line, reason);
+        sb_add(&line, "\n");
     }
-    if (totals->findings > 0 || totals->loops > 0)
-        return -1;
-    if (totals->processes == 0)
-        printf("stalltrace: nothing was recorded: no process ran an event loop; "
-               "`stalltrace doctor COMMAND` says why, --loops widens what counts\n");
-    else
-        printf("stalltrace: no event loop was seen; "
-               "`stalltrace doctor COMMAND` says why, --loops widens what counts\n");
-    return EXIT_NOTHING;
+    print_text(&line);
 }
 
-static int verdict(struct loaded *loaded, const struct settings *settings)
+static void print_findings(const struct settings *settings, const struct model *model)
 {
-    const uint64_t usual_budget = 1000000000; /* what a health probe waits */
-    struct model *model = &loaded->model;
-    if (settings->only_budget && model->budget_ns == 0)
-        model->budget_ns = usual_budget;
-    struct model_totals totals = model_totals(model);
-    int status = nothing_recorded(loaded, &totals);
-    if (status >= 0)
-        return status;
-    print_verdict(model, &totals);
     for (size_t i = 0; i < model->count; i++) {
         if (model->findings[i]->suppressed_by == NULL || settings->show_suppressed)
             print_finding(model, model->findings[i]);
     }
+    for (size_t i = 0; i < model->startup_count; i++) {
+        if (criteria_fail(&settings->criteria, model, model->startup[i], true))
+            print_finding(model, model->startup[i]);
+    }
+}
+
+static int verdict(struct loaded *loaded, const struct settings *settings)
+{
+    struct model *model = &loaded->model;
+    criteria_set_budget(&settings->criteria, model);
+    struct model_totals totals = model_totals(model);
+    struct verdict verdict =
+        judge(model, &settings->criteria, loaded->missing ? loaded->missing : loaded->empty, false);
+    if (totals.findings > 0 || totals.loops > 0)
+        print_verdict(model, &totals);
+    print_findings(settings, model);
     struct strbuf remarks = {0};
     sb_add(&remarks, "");
     describe_remarks(&remarks, model, "  ");
     print_text(&remarks);
-    bool failed = settings->only_budget
-                      ? totals.over_budget > 0 || totals.iterations_over_budget > 0
-                      : totals.findings > 0;
-    if (failed)
-        return EXIT_FINDINGS;
-    return has_losses(model) ? EXIT_NOTHING : EXIT_CLEAN;
+    if (verdict.status == EXIT_NOTHING)
+        print_impossible(loaded, &totals, verdict.reason);
+    else if (verdict.status == EXIT_FINDINGS && settings->criteria.count > 0)
+        printf("stalltrace: fails on %s (--fail-on)\n", verdict.reason);
+    else if (totals.findings > 0 && verdict.status == EXIT_CLEAN)
+        printf("stalltrace: passes: none of it is what --fail-on names\n");
+    int status = verdict.status;
+    verdict_free(&verdict);
+    return status;
 }
 
 /* Returns -1 to go on, or the exit status. */
@@ -184,12 +205,8 @@ static int parse_options(struct settings *settings, int argc, char **argv)
                 return EXIT_ERROR;
             break;
         case OPT_FAIL_ON:
-            settings->only_budget = strcmp(optarg, "budget") == 0;
-            if (!settings->only_budget && strcmp(optarg, "finding") != 0) {
-                complain("check: --fail-on: '%s' is not understood; allowed: finding, budget",
-                         optarg);
+            if (criteria_add(&settings->criteria, "check", optarg) < 0)
                 return EXIT_ERROR;
-            }
             break;
         case 'h':
             fputs(help, stdout);
@@ -198,7 +215,7 @@ static int parse_options(struct settings *settings, int argc, char **argv)
             return bad_option("check", options, option, argv);
         }
     }
-    return -1;
+    return criteria_are_met_by("check", &settings->criteria, NULL) < 0 ? EXIT_ERROR : -1;
 }
 
 int cmd_check(int argc, char **argv)
@@ -211,6 +228,7 @@ int cmd_check(int argc, char **argv)
         status = result < 0 ? EXIT_ERROR : verdict(&loaded, &settings);
         loaded_free(&loaded);
     }
+    criteria_free(&settings.criteria);
     app_dirs_free(&settings.load_options.app_dirs);
     return status;
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "announce.h"
+#include "losses.h"
 
 struct live {
     char *directory;
@@ -119,6 +120,9 @@ void live_finish(struct live *live)
         if (trace == NULL)
             continue;
         if (trace->state != TRACE_GOOD) {
+            char *problem = trace_problem(trace);
+            note_unread(live->model, trace->path, problem, trace_is_lost(trace));
+            free(problem);
             trace_free(trace);
             continue;
         }

@@ -118,11 +118,14 @@ static int load_directory(struct loaded *loaded, const char *path, char **proble
         *problem = mem_printf("cannot be read: %s", strerror(error));
         return -error;
     }
+    size_t before = loaded->model.trace_count;
     for (int i = 0; i < count; i++) {
         load_entry(loaded, path, entries[i]->d_name);
         free(entries[i]);
     }
     free(entries);
+    if (loaded->model.trace_count == before && loaded->empty == NULL)
+        loaded->empty = path;
     return 0;
 }
 

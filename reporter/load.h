@@ -27,6 +27,7 @@ struct loaded {
     struct rules *rules;
     bool figures_only;
     const char *missing; /* the first argument that does not exist, or NULL */
+    const char *empty;   /* the first that is a directory without traces, or NULL */
 };
 
 /* Reads the traces: files, or directories of them; without arguments the default directory.

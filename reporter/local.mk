@@ -5,6 +5,8 @@ libreporter_la_SOURCES = \
 	reporter/announce.h \
 	reporter/check.c \
 	reporter/commands.h \
+	reporter/criteria.c \
+	reporter/criteria.h \
 	reporter/culprit.c \
 	reporter/demangle.c \
 	reporter/describe.c \
@@ -93,6 +95,8 @@ libreporter_la_SOURCES = \
 	reporter/untraceable.h \
 	reporter/util.c \
 	reporter/util.h \
+	reporter/verdict.c \
+	reporter/verdict.h \
 	reporter/version.h
 libreporter_la_CPPFLAGS = $(AM_CPPFLAGS) -DSTALLTRACE_PKGLIBEXECDIR=\"$(pkglibexecdir)\"
 libreporter_la_CFLAGS = $(AM_CFLAGS) $(ELFUTILS_CFLAGS) $(JSON_C_CFLAGS)

@@ -352,6 +352,9 @@ static bool read_known(struct trace *trace, const char *type, struct json_object
         return read_loss(trace, record);
     if (strcmp(type, "dropped") == 0) {
         trace->dropped_stalls = get_number(record, "stalls");
+    } else if (strcmp(type, "starved") == 0) {
+        trace->starved_count = get_number(record, "count");
+        trace->starved_ns = get_number(record, "elapsed_ns");
     } else if (strcmp(type, "end") == 0) {
         trace->ended = true;
         trace->end_ns = get_number(record, "at_ns");

@@ -14,11 +14,13 @@
 #include "launch.h"
 #include "untraceable.h"
 #include "live.h"
+#include "losses.h"
 #include "load.h"
 #include "locate.h"
 #include "outdir.h"
 #include "settings.h"
 #include "summary.h"
+#include "verdict.h"
 
 static const char help[] =
     "Examples:\n"
@@ -50,7 +52,10 @@ static const char help[] =
     "                            ones are moved to DIR.old\n"
     "      --max-trace-size SIZE a process's trace grows no larger (64M)\n"
     "  -q, --quiet               no live lines, no summary\n"
-    "      --error-exitcode N    exit with N if there are findings\n"
+    "      --error-exitcode N    exit with N if there are findings, with 3 if the\n"
+    "                            recording allows no verdict (as `check` would)\n"
+    "      --fail-on LIST        what counts for that, see `stalltrace check --help`\n"
+    "      --allow-no-loop       a program without an event loop is fine\n"
     "  -h, --help                show this help\n"
     "\n"
     "Times have a unit: 10ms, 1.5s, 500us, 100ns, 1m, or 0. Sizes: 64M, 512K, 1G.\n"
@@ -60,7 +65,15 @@ static const char help[] =
     "Exit status: COMMAND's, 128+n if signal n ended it; N of --error-exitcode;\n"
     "2 usage error; 126 COMMAND cannot be run; 127 there is no such COMMAND.\n";
 
-enum { OPT_SETTING = 256, OPT_SUPPRESSIONS = 300, OPT_ERROR_EXITCODE, OPT_APP_DIR, OPT_JS };
+enum {
+    OPT_SETTING = 256,
+    OPT_SUPPRESSIONS = 300,
+    OPT_ERROR_EXITCODE,
+    OPT_APP_DIR,
+    OPT_JS,
+    OPT_FAIL_ON,
+    OPT_ALLOW_NO_LOOP
+};
 
 /* The settings' rows in the order of recording_settings. */
 static const struct option options[] = {
@@ -77,6 +90,8 @@ static const struct option options[] = {
     {"output", required_argument, NULL, 'o'},
     {"quiet", no_argument, NULL, 'q'},
     {"error-exitcode", required_argument, NULL, OPT_ERROR_EXITCODE},
+    {"fail-on", required_argument, NULL, OPT_FAIL_ON},
+    {"allow-no-loop", no_argument, NULL, OPT_ALLOW_NO_LOOP},
     {"help", no_argument, NULL, 'h'},
     {0},
 };
@@ -89,8 +104,10 @@ struct run {
     struct app_dirs app_dirs;
     struct jsmaps *jsmaps; /* with --js */
     int error_exitcode;    /* -1: none */
-    char **argv;           /* of the program */
-    char *directory;       /* absolute */
+    struct criteria criteria;
+    bool no_loop_is_fine;
+    char **argv;     /* of the program */
+    char *directory; /* absolute */
     bool recording;
     bool nested; /* inside another run, into its directory */
     struct rules *rules;
@@ -153,6 +170,13 @@ static int parse_options(struct run *run, int argc, char **argv)
             if (set_error_exitcode(run, optarg) < 0)
                 return EXIT_ERROR;
             break;
+        case OPT_FAIL_ON:
+            if (criteria_add(&run->criteria, "run", optarg) < 0)
+                return EXIT_ERROR;
+            break;
+        case OPT_ALLOW_NO_LOOP:
+            run->no_loop_is_fine = true;
+            break;
         case OPT_APP_DIR:
             app_dirs_add(&run->app_dirs, optarg);
             break;
@@ -172,6 +196,8 @@ static int parse_options(struct run *run, int argc, char **argv)
             return bad_option("run", options, option, argv);
         }
     }
+    if (criteria_are_met_by("run", &run->criteria, NULL) < 0)
+        return EXIT_ERROR;
     run->argv = argv + optind;
     if (run->argv[0] != NULL)
         return -1;
@@ -328,6 +354,29 @@ static void know_startup(struct model *model)
     *model = again;
 }
 
+/* What --error-exitcode makes of the program's own status: a message says which it is. */
+static int exit_status(const struct run *run, const struct model *model, int own)
+{
+    struct verdict verdict =
+        judge(model, &run->criteria, run->recording ? NULL : run->directory, run->no_loop_is_fine);
+    int status = own;
+    if (verdict.status == EXIT_FINDINGS) {
+        status = run->error_exitcode;
+        complain("exit status %d: %s (--error-exitcode)", status, verdict.reason);
+    } else if (own != 0) {
+        complain("exit status %d: the program's own; %s", own,
+                 verdict.status == EXIT_NOTHING ? verdict.reason : "nothing to fail on was found");
+    } else if (verdict.status == EXIT_NOTHING) {
+        status = EXIT_NOTHING;
+        complain("exit status %d: no verdict: %s%s", status, verdict.reason,
+                 has_losses(model) || !run->recording
+                     ? ""
+                     : "; --allow-no-loop if that is as it should be");
+    }
+    verdict_free(&verdict);
+    return status;
+}
+
 static int execute(struct run *run, struct model *model)
 {
     struct launch launch;
@@ -352,8 +401,8 @@ static int execute(struct run *run, struct model *model)
     jsmaps_clean(run->jsmaps, run->directory);
     if (result == 0 && following)
         print_summary(model, run->output, run->argv);
-    if (result == 0 && run->error_exitcode >= 0 && model_totals(model).findings > 0)
-        status = run->error_exitcode;
+    if (result == 0 && run->error_exitcode >= 0)
+        status = exit_status(run, model, status);
     return status;
 }
 
@@ -369,11 +418,13 @@ int cmd_run(int argc, char **argv)
         model_init(&model, symbols, run.rules);
         model.app_dirs = run.app_dirs.count > 0 ? &run.app_dirs : NULL;
         set_budget(&model, 0);
+        criteria_set_budget(&run.criteria, &model);
         status = execute(&run, &model);
         model_free(&model);
         symbols_free(symbols);
     }
     rules_free(run.rules);
+    criteria_free(&run.criteria);
     app_dirs_free(&run.app_dirs);
     free(run.directory);
     return status;

@@ -26,6 +26,11 @@ static bool is_class(const char *text, size_t len)
     return false;
 }
 
+bool is_class_name(const char *text)
+{
+    return is_class(text, strlen(text));
+}
+
 static int unit_of(const char *text, size_t len, uint64_t *ns)
 {
     static const struct {

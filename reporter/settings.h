@@ -14,7 +14,8 @@ int check_budget(const char *text);                /* 1s; 0 is none */
 int parse_size(const char *text, uint64_t *bytes); /* 64M, 1G, 512K, 1000000 */
 int check_size(const char *text);
 int check_strict(const char *text); /* sleep,net; all; default; 1 and 0 */
-int check_loops(const char *text);  /* auto,poll,main,api,name=GLOB */
+bool is_class_name(const char *text);
+int check_loops(const char *text); /* auto,poll,main,api,name=GLOB */
 
 /* One row a setting that is a plain value; `option` is its name without the dashes. */
 struct setting {

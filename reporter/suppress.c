@@ -38,6 +38,7 @@ struct rule {
     struct condition *conditions;
     size_t count, cap;
     char *text; /* as reports show it */
+    bool is_builtin, used;
 };
 
 struct rules {
@@ -141,6 +142,7 @@ int rules_add(struct rules *rules, const char *line, const char *origin, char **
     }
     if (result == 0 && rule.count > 0) {
         rule.text = mem_printf("%s (%s)", text, origin);
+        rule.is_builtin = strcmp(origin, "built in") == 0;
         GROW(rules->rules, rules->count, rules->cap);
         rules->rules[rules->count++] = rule;
     } else {
@@ -250,12 +252,22 @@ static bool holds(const struct condition *condition, const struct suppression_su
 const char *rules_match(const struct rules *rules, const struct suppression_subject *subject)
 {
     for (size_t i = 0; i < rules->count; i++) {
-        const struct rule *rule = &rules->rules[i];
+        struct rule *rule = &rules->rules[i];
         size_t held = 0;
         while (held < rule->count && holds(&rule->conditions[held], subject))
             held++;
-        if (held == rule->count)
+        if (held == rule->count) {
+            rule->used = true;
             return rule->text;
+        }
     }
     return NULL;
+}
+
+size_t rules_unused(const struct rules *rules)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < rules->count; i++)
+        count += !rules->rules[i].is_builtin && !rules->rules[i].used;
+    return count;
 }

@@ -28,6 +28,8 @@ int rules_add(struct rules *rules, const char *line, const char *origin, char **
 /* Whether any rule asks for the detail, which differs between stalls of one stack. */
 bool rules_use_detail(const struct rules *rules);
 /* The first rule that covers the subject, as text with its origin; NULL where none does. */
+/* Rules of the user's that have covered nothing so far. */
+size_t rules_unused(const struct rules *rules);
 const char *rules_match(const struct rules *rules, const struct suppression_subject *subject);
 
 #endif

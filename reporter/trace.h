@@ -187,9 +187,10 @@ struct trace {
     bool only_moments; /* nothing else is read */
     struct freeze *freezes;
     size_t freeze_count, freeze_cap;
-    uint64_t frozen_count, frozen_ns; /* also those that were only counted */
-    uint64_t bad_lines;               /* that did not parse, or lacked what they must have */
-    bool cut_off;                     /* the last line has no newline */
+    uint64_t starved_count, starved_ns; /* calls and iterations that had no CPU, and for how long */
+    uint64_t frozen_count, frozen_ns;   /* also those that were only counted */
+    uint64_t bad_lines;                 /* that did not parse, or lacked what they must have */
+    bool cut_off;                       /* the last line has no newline */
 
     struct loop **loops;
     size_t loop_count, loop_cap;

@@ -128,5 +128,6 @@ E2E_TESTS = \
 	tests/e2e/test_trace_size.py \
 	tests/e2e/test_variants.py \
 	tests/e2e/test_verdict_losses.py \
+	tests/e2e/test_verdict_run.py \
 	tests/e2e/test_verdict_stalls.py \
 	tests/e2e/test_versions.py

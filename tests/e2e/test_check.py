@@ -103,3 +103,47 @@ def test_traces_can_be_moved(run, program, tmp_path):
     moved = tmp_path / "elsewhere"
     os.rename(traced.dir, moved)
     Traces(moved).only_at("usleep", "loop_epoll.c", "sleep")
+
+
+def passes(options, *paths):
+    return command("check", *options, *paths).returncode
+
+
+def test_fail_on(run, program):
+    """Any of what the lists name, and nothing else; what is found is shown all the same."""
+    traced = run(program("loop_epoll"), "sleep")  # usleep(300 ms) in loop_epoll.c
+    for what in ("finding", "findings", "class:sleep", "class:dns,class:sleep", "duration>100ms",
+                 "file:*loop_epoll.c", "file:loop_epoll.c", "budget,duration>10ms"):
+        assert passes(["--fail-on", what], traced.dir) == 1, what
+    for what in ("class:dns", "duration>30s", "file:*other.c", "budget", "unused", "startup"):
+        result = command("check", "--fail-on", what, traced.dir)
+        assert result.returncode == 0 and "usleep" in result.stdout, result
+    assert passes(["--fail-on", "class:dns", "--fail-on", "class:sleep"], traced.dir) == 1
+    assert passes(["--fail-on", "budget", "--budget", "100ms"], traced.dir) == 1
+
+
+def test_fail_on_unused(run, program, tmp_path):
+    traced = run(program("loop_epoll"), "sleep")
+    rules = tmp_path / "rules"
+    rules.write_text("call:usleep\n")
+    options = ["--suppressions", rules, "--fail-on", "unused"]
+    assert passes(options, traced.dir) == 0
+    rules.write_text("call:usleep\ncall:getaddrinfo\n")
+    assert passes(options, traced.dir) == 1
+
+
+def test_fail_on_what_is_not_understood(run, program):
+    traced = run(program("loop_epoll"), "sleep")
+    for what in ("", "findngs", "class:", "class:nonsense", "duration>", "duration>5", "file:",
+                 "findings,", "new", "findings,new"):
+        result = command("check", "--fail-on", what, traced.dir)
+        assert result.returncode == 2 and len(result.stderr.splitlines()) == 1, result
+    assert "--baseline" in command("check", "--fail-on", "new", traced.dir).stderr
+
+
+def test_an_empty_directory_among_others_is_3(run, program, tmp_path):
+    clean = run(program("loop_epoll"), "clean", options=CALM)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert command("check", clean.dir, empty).returncode == 3
+    assert command("check", clean.dir, tmp_path / "none").returncode == 3
