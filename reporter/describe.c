@@ -122,12 +122,18 @@ void describe_cause(struct strbuf *out, const char *call, const char *detail,
 void describe_iteration(struct strbuf *out, const struct profile *profile)
 {
     uint64_t count, total_ns;
+    const char *own = profile_own_wait(profile);
+    if (own != NULL) {
+        sb_add(out, "waiting for ");
+        sb_add_clean(out, own);
+        return;
+    }
+    if (profile_collects(profile)) {
+        sb_add(out, "garbage collection");
+        return;
+    }
     switch (profile_cause(profile)) {
     case CAUSE_CALLS:
-        if (waits_mostly_for_gil(profile)) {
-            sb_add(out, "waiting for Python's GIL");
-            return;
-        }
         if (profile_calls_are_late(profile)) {
             sb_add(out, "a call that was told not to wait");
             return;

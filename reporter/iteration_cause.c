@@ -3,6 +3,7 @@
  */
 #include "iteration.h"
 
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -121,14 +122,49 @@ static void describe_asleep(struct strbuf *out, const struct profile *profile)
     sb_add(out, " that no wrapper saw");
 }
 
-bool waits_mostly_for_gil(const struct profile *profile)
+const char *profile_own_wait(const struct profile *profile)
 {
-    static const char gil[] = "the GIL"; /* as the agent calls it */
+    static const char *const own[] = {"the GIL", "the start of a thread"}; /* as the agent says */
     const struct waits *waits = &profile->waits;
+    for (size_t k = 0; k < COUNT_OF(own); k++) {
+        const struct wait *commonest = NULL;
+        uint64_t count = 0;
+        for (size_t i = 0; i < waits->count; i++) {
+            const struct wait *wait = &waits->kept[i];
+            if (!starts_with(wait->detail, own[k]))
+                continue;
+            count += wait->count;
+            commonest = commonest == NULL || wait->count > commonest->count ? wait : commonest;
+        }
+        if (count > profile->samples / 2)
+            return commonest->detail;
+    }
+    return NULL;
+}
+
+static bool is_collecting(const struct stack_view *view)
+{
+    static const char *const collectors[] = {
+#define COLLECTOR(pattern) pattern,
+#include "../common/runtimes.def"
+    };
+    for (size_t i = 0; i < view->count; i++) {
+        const char *function = view->frames[i].function;
+        for (size_t k = 0; function != NULL && k < COUNT_OF(collectors); k++) {
+            if (fnmatch(collectors[k], function, 0) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+bool profile_collects(const struct profile *profile)
+{
     uint64_t count = 0;
-    for (size_t i = 0; i < waits->count; i++) {
-        if (strncmp(waits->kept[i].detail, gil, sizeof(gil) - 1) == 0)
-            count += waits->kept[i].count;
+    for (size_t i = 0; i < profile->group_count; i++) {
+        const struct sample_group *group = &profile->groups[i];
+        for (size_t k = 0; k < group->stack_count; k++)
+            count += is_collecting(group->stacks[k].view) ? group->stacks[k].count : 0;
     }
     return count > profile->samples / 2;
 }
@@ -170,9 +206,7 @@ static void describe_small_calls(struct strbuf *out, const struct profile *profi
     profile_small_calls(profile, &count, &total_ns);
     struct call_sum top = top_small_calls(profile, &kinds);
     describe_count(out, count, "call");
-    if (waits_mostly_for_gil(profile)) {
-        sb_add(out, ", most of the time waiting for Python's GIL,");
-    } else if (top.call != NULL) {
+    if (top.call != NULL) {
         sb_add(out, kinds > 1 ? ", most of the time in " : " of ");
         sb_add_clean(out, top.call);
         sb_add(out, kinds > 1 ? "," : "");
@@ -203,6 +237,16 @@ static void describe_mixture(struct strbuf *out, const struct time_split *time)
 
 void describe_cause_of_time(struct strbuf *out, const struct profile *profile)
 {
+    const char *own = profile_own_wait(profile);
+    if (own != NULL) {
+        sb_add(out, "waiting for ");
+        sb_add_clean(out, own);
+        return;
+    }
+    if (profile_collects(profile)) {
+        sb_add(out, "garbage collection");
+        return;
+    }
     const struct time_split *time = &profile->worst.time;
     uint64_t whole = time->calls_ns + time->cpu_ns + time->asleep_ns + time->runnable_ns;
     switch (profile_cause(profile)) {

@@ -80,14 +80,15 @@ static uint64_t stack_key(const struct model *model, const struct trace *trace,
     const struct {
         const struct trace *trace;
         const char *call, *detail, *thread;
-        uint64_t stack, kind, startup;
+        uint64_t stack, kind, startup, strict;
     } parts = {trace,
                stall->call,
                model->by_detail ? stall->detail : NULL,
                thread_name(stall),
                stall->stack_id,
                (uint64_t)stall->kind,
-               stall->startup};
+               stall->startup,
+               stall->strict};
     return hash_bytes(HASH_SEED, &parts, sizeof(parts));
 }
 
@@ -100,6 +101,7 @@ static const char *suppressed_by(const struct model *model, const struct trace *
                                           .class_name = stall->class_name,
                                           .detail = stall->detail,
                                           .exe = trace->exe,
+                                          .strict = stall->strict,
                                           .thread = thread_name(stall),
                                           .view = view};
     return rules_match(model->rules, &subject);

@@ -19,13 +19,15 @@ enum subject_kind {
     BY_CALLER,
     BY_FRAME,
     BY_MODULE,
-    BY_FILE
+    BY_FILE,
+    BY_STRICT /* yes, no */
 };
 
 static const char *const kind_names[] = {
     [BY_CALL] = "call",       [BY_CLASS] = "class",   [BY_DETAIL] = "detail",
     [BY_PROCESS] = "process", [BY_THREAD] = "thread", [BY_CALLER] = "caller",
     [BY_FRAME] = "frame",     [BY_MODULE] = "module", [BY_FILE] = "file",
+    [BY_STRICT] = "strict",
 };
 
 struct condition {
@@ -89,7 +91,7 @@ static int parse_condition(const char **text, struct condition *condition, char 
     size_t kind_len = strcspn(word, ": \t");
     if (word[kind_len] != ':' || !find_kind(word, kind_len, &condition->kind)) {
         *message = mem_printf("'%.*s' is not kind:pattern; the kinds are call, class, detail, "
-                              "process, thread, caller, frame, module, file",
+                              "process, thread, caller, frame, module, file, strict",
                               (int)strcspn(word, " \t"), word);
         return -EINVAL;
     }
@@ -236,6 +238,8 @@ static bool matches(const struct condition *condition, const struct suppression_
         return glob(condition->pattern, subject->thread);
     case BY_CALLER:
         return glob(condition->pattern, caller(subject->view));
+    case BY_STRICT:
+        return glob(condition->pattern, subject->strict ? "yes" : "no");
     case BY_FRAME:
     case BY_MODULE:
     case BY_FILE:

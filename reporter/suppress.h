@@ -12,6 +12,7 @@ struct suppression_subject {
     const char *class_name;
     const char *detail;
     const char *exe;
+    bool strict;        /* under its threshold */
     const char *thread; /* the name of the loop's thread, or NULL */
     const struct stack_view *view;
 };

@@ -29,6 +29,11 @@ static const char *const builtin[] = {
      * nothing that could be a future is being run. */
     ("class:lock frame:tokio::runtime::blocking::pool::Inner::run "
      "!frame:tokio::runtime::blocking::pool::Task::run !frame:tokio::runtime::task::*"),
+    /* What is told to block may: another worker has taken the loop over, or it never was one's. A
+     * worker is a task of the pool, too, and a loop may be run in one. */
+    "frame:tokio::*block_in_place*",
+    ("frame:tokio::runtime::blocking::pool::Inner::run !frame:tokio::runtime::scheduler::* "
+     "!frame:tokio::runtime::thread_pool::worker::* !frame:tokio::runtime::basic_scheduler::*"),
     /* A runtime that is dropped waits for its blocking pool. */
     "frame:tokio::runtime::blocking::shutdown::Receiver::wait",
 
@@ -76,6 +81,12 @@ static const char *const builtin[] = {
 
     /* asyncio waits for a child when its descriptor has said that it has ended. */
     "call:waitpid frame:*PidfdChildWatcher._do_wait",
+
+    /* A round trip to the X server takes microseconds, and toolkits cannot do without. One that is
+     * over its threshold is a finding. */
+    "strict:yes frame:xcb_wait_for_reply*",
+    "strict:yes frame:xcb_request_check",
+    "strict:yes frame:_XReply",
 
     /* The main thread runs a loop like the others, and joins them when its own has ended. */
     "call:pthread_join process:haproxy",

@@ -33,4 +33,29 @@ static inline bool st_told_not_to_wait(const struct st_call *call, const uint64_
     }
 }
 
+/* A runtime's own log of what it compiles, for whoever samples it: nothing that the program asked
+ * for. /tmp/perf-123.map (V8 and others), isolate-0x55d0-123-v8.log (V8). */
+static inline bool st_is_code_log(const struct st_what *what)
+{
+    static const char perf[] = "/perf-", map[] = ".map", isolate[] = "/isolate-0x",
+                      v8[] = "-v8.log";
+    const char *text = what->bytes, *name = NULL;
+    size_t n = what->len < sizeof(what->bytes) ? what->len : sizeof(what->bytes);
+    if (what->kind != ST_WHAT_LINK && what->kind != ST_WHAT_TEXT)
+        return false;
+    while (n > 0 && !text[n - 1])
+        n--;
+    for (size_t i = 0; i < n; i++)
+        if (text[i] == '/')
+            name = text + i;
+    if (!name)
+        return false;
+    size_t left = (size_t)(text + n - name);
+    return (left > sizeof(perf) + sizeof(map) && !__builtin_memcmp(name, perf, sizeof(perf) - 1) &&
+            !__builtin_memcmp(text + n - (sizeof(map) - 1), map, sizeof(map) - 1)) ||
+           (left > sizeof(isolate) + sizeof(v8) &&
+            !__builtin_memcmp(name, isolate, sizeof(isolate) - 1) &&
+            !__builtin_memcmp(text + n - (sizeof(v8) - 1), v8, sizeof(v8) - 1));
+}
+
 #endif

@@ -85,6 +85,10 @@ void st_add_thread(struct st_text *t, const char *what, pid_t tid);
 
 /* Is what the call waits at Python's global interpreter lock? */
 bool st_is_gil(const struct st_call *call, uint64_t cond);
+/* What a call waits for that is the runtime's own doing, in a few words: no stall of its own,
+ * though its time counts in the iteration. NULL: nothing of the kind. */
+const char *st_own_wait(const struct st_call *call, const struct st_what *what,
+                        const struct st_py_raw *py, int n);
 /* Of a call that the slot's thread is still in: adds to its text who holds what it waits for, and
  * where that thread's Python code is now, as far as it can be told. */
 void st_add_holder(const struct st_slot *s, const struct st_what *what, const struct st_call *call,

@@ -32,6 +32,39 @@ bool st_is_gil(const struct st_call *call, uint64_t cond)
     return call->rule == ST_RULE_COND && read_gil(cond, &gil);
 }
 
+/* Python waits in Thread.start until the new thread runs. */
+static bool starts_thread(const struct st_py_raw *py, int n)
+{
+    enum { FEW = 6 };
+    static const char module[] = "/threading.py";
+    static struct st_py_name name;
+    for (int i = 0; i < n && i < FEW; i++) {
+        if (st_py_resolve(&st_shared->py, &py[i], &name) != 0)
+            return false;
+        size_t length = strlen(name.file);
+        if (length < sizeof(module) || strcmp(name.file + length - sizeof(module) + 1, module) != 0)
+            return false;
+        const char *last = strrchr(name.function, '.');
+        if (!strcmp(last ? last + 1 : name.function, "start"))
+            return true;
+    }
+    return false;
+}
+
+const char *st_own_wait(const struct st_call *call, const struct st_what *what,
+                        const struct st_py_raw *py, int n)
+{
+    uint64_t cond;
+    if (call->class != ST_LOCK || !st_shared->py.version)
+        return NULL;
+    if (call->rule == ST_RULE_COND && what->kind == ST_WHAT_WORDS) {
+        memcpy(&cond, what->bytes, sizeof(cond));
+        if (st_is_gil(call, cond))
+            return "the GIL";
+    }
+    return starts_thread(py, n) ? "the start of a thread" : NULL;
+}
+
 static bool is_library(const char *file)
 {
     const char *lib = strstr(file, "/lib/python3");

@@ -241,6 +241,9 @@ static bool sample_call(struct st_slot *s, struct watched *w, uint32_t index, ui
     st_add_holder(s, &what, call, detail, sizeof(detail));
     if (!st_copy_progress(s, &p))
         return false;
+    const char *own = st_own_wait(call, &what, p.py, p.py_len);
+    if (own && strncmp(detail, own, strlen(own)) != 0)
+        strcpy(detail, own);
     static struct early e;
     memset(&e, 0, sizeof(e));
     st_unwind(p.regs, p.regs[ST_RSP], p.stack, p.len, &unwound);

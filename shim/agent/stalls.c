@@ -201,14 +201,19 @@ static void take_capture(struct st_capture *c)
     uint64_t threshold = st_shared->settings->threshold_ns[c->class];
     uint64_t starved = threshold < ST_STARVED_LEAST_NS ? 0 : starved_of_capture(c, ns);
     bool under = ns - starved < threshold;
+    bool is_own = st_own_wait(call, &c->what, c->py, c->py_len) != NULL;
     st_note_call(c->slot, c->generation,
                  &(struct st_known_call){
                      .t0 = c->t0,
                      .ticks = c->ticks,
                      .starved_ns = starved,
                      .frozen_ns = st_frozen_ns(c->t0, c->t0 + c->ticks),
-                     .is_finding = c->strict || !under,
+                     .is_finding = !is_own && (c->strict || !under),
                  });
+    if (is_own) {
+        forget_path(c->key);
+        return;
+    }
     if (!c->strict)
         st_starved_note(starved);
     if (!c->strict && under)
@@ -326,6 +331,8 @@ static uint64_t threshold_of(const struct st_call *call, const uint64_t *args, u
     st_what_remote(what, call, args, elapsed_ns);
     if (call->class == ST_FD)
         *class = what->class;
+    if (st_is_code_log(what))
+        return UINT64_MAX;
     if (*class < ST_CLASS_COUNT && t[*class] > 0 && st_told_not_to_wait(call, args, what))
         return UINT64_MAX;
     return *class < ST_CLASS_COUNT ? t[*class] : UINT64_MAX;
@@ -482,6 +489,8 @@ uint64_t st_look_at_slot(uint32_t index)
         return READY_AGAIN_NS;
     if (!st_copy_progress(s, &p))
         return 0; /* it ended just now: its thread reports it */
+    if (st_own_wait(&st_shared->calls[p.call], &what, p.py, p.py_len))
+        return UINT64_MAX; /* the iteration's */
     uint32_t old = atomic_load_explicit(&s->claim, memory_order_relaxed);
     /* acq_rel: pairs with the owner's; one of the two wins */
     if (old == p.seq || !atomic_compare_exchange_strong_explicit(

@@ -213,6 +213,21 @@ static inline bool st_is_strict(enum st_class class)
     return ST_UNLIKELY(st_settings.strict >> class & 1);
 }
 
+/* The options of a wait for children, with WNOHANG where it cannot wait since one has ended
+ * already. Keeps errno. */
+int st_ended_already(int type, long id, int options);
+static inline int st_wait_options(int type, long id, int options)
+{
+    return st_is_strict(ST_PROCESS) ? st_ended_already(type, id, options) : options;
+}
+/* The same of waitpid's pid. */
+static inline int st_wait_pid_options(long pid, int options)
+{
+    return pid > 0     ? st_wait_options(1 /* P_PID */, pid, options)
+           : pid == -1 ? st_wait_options(0 /* P_ALL */, 0, options)
+                       : options;
+}
+
 bool st_lingers(int fd, struct st_what *peer);
 /* The program has set SO_LINGER on some socket: closing any asks whether it is one that waits. */
 extern bool st_lingering;

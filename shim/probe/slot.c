@@ -133,6 +133,10 @@ void ST_COLD st_over(struct st_slot *s, uint32_t seq, uint64_t ticks, unsigned c
     if (!strict_class && ticks < st_threshold_ticks[class])
         return;
     st_what_of(&what, c, s->args, ticks);
+    if (st_is_code_log(&what)) {
+        errno = error;
+        return;
+    }
     if (class == ST_FD) {
         class = what.class;
         strict_class = st_settings.strict & 1u << class;

@@ -290,6 +290,15 @@ bool st_could_block(const struct st_call *c, const uint64_t *args, struct st_wha
 
 /* ---- before a call ----------------------------------------------------------------------------*/
 
+int ST_COLD st_ended_already(int type, long id, int options)
+{
+    siginfo_t info = {.si_signo = 0};
+    if (options & WNOHANG || is_filtered())
+        return options;
+    long r = st_raw6(SYS_waitid, type, id, (long)&info, WEXITED | WNOHANG | WNOWAIT, 0, 0);
+    return r == 0 && info.si_pid != 0 ? options | WNOHANG : options;
+}
+
 /* Will closing wait for what is still to be sent? Only a connection of the network's has that, and
  * it waits whatever the descriptor's flags say. */
 bool st_lingers(int fd, struct st_what *peer)

@@ -223,14 +223,21 @@ START_TEST(what_a_worker_runs_is_not_suppressed)
         bool suppressed;
     } cases[] = {
         {{"tokio::runtime::blocking::pool::Inner::run"}, "tokio-runtime-w", true},
-        {{"app::f", "tokio::runtime::blocking::pool::Task::run",
+        /* a worker is a task of the pool; what else is one may block */
+        {{"app::f", "tokio::runtime::scheduler::multi_thread::worker::Context::run_task",
+          "tokio::runtime::blocking::pool::Task::run",
           "tokio::runtime::blocking::pool::Inner::run"},
          "tokio-runtime-w",
          false},
         {{"app::f", "tokio::runtime::task::harness::Harness<T,S>::poll",
           "tokio::runtime::blocking::pool::Inner::run"},
          "tokio-runtime-w",
-         false},
+         true},
+        {{"app::f", "tokio::runtime::scheduler::multi_thread::worker::block_in_place",
+          "tokio::runtime::scheduler::multi_thread::worker::Context::run_task",
+          "tokio::runtime::blocking::pool::Inner::run"},
+         "tokio-runtime-w",
+         true},
         {{NULL}, "tokio-runtime-w", true},
         {{NULL}, "app", false},
         {{"app::f"}, "tokio-runtime-w", false},

@@ -8,5 +8,11 @@ EXTRA_DIST += \
 	tests/programs/verdict/pytest_project/test_shop.py \
 	tests/programs/verdict/slow_app.py \
 	tests/programs/verdict/starting.py \
+	tests/programs/verdict/block_in_place/Cargo.toml \
+	tests/programs/verdict/block_in_place/src/main.rs \
+	tests/programs/verdict/child_ended.py \
+	tests/programs/verdict/node_clean.js \
+	tests/programs/verdict/trio_process.py \
+	tests/e2e/test_verdict_runtimes.py \
 	tests/e2e/test_verdict_startup.py \
 	tests/e2e/test_verdict_stopped.py
