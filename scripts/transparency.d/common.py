@@ -3,6 +3,7 @@ of them, and the comparison of results, test by test."""
 import dataclasses
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import time
@@ -31,6 +32,7 @@ class Setting:
     retries: int
     deadline: float
     only: tuple = ()
+    lint: list = dataclasses.field(default_factory=list)  # what no trace may hold, and one did
 
 
 def environment(setting, configuration, traces):
@@ -89,6 +91,17 @@ def run(argv, env, deadline, log, cwd=None):
             return None
         finally:
             stop(process)
+
+
+def lint(setting, traces, remove=True):
+    """Notes what the traces of a run hold that no trace may hold."""
+    files = sorted(traces.glob("*.jsonl"))
+    if files:
+        result = subprocess.run([SOURCE / "scripts" / "trace-lint", *files], stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True, check=False)
+        setting.lint += result.stdout.splitlines()
+    if remove:
+        shutil.rmtree(traces, ignore_errors=True)
 
 
 def version_of(package):

@@ -65,7 +65,7 @@ def run_module(setting, configuration, module, match=None, tag=""):
     if match:
         argv += ["-m", match]
     status = common.run(argv + [module], env, DEADLINES.get(module, DEADLINE), log, cwd=place)
-    shutil.rmtree(place / "traces", ignore_errors=True)
+    common.lint(setting, place / "traces")
     return outcomes(xml, log, status)
 
 

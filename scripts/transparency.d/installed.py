@@ -83,7 +83,7 @@ def run(setting, configuration, test, argv):
     env.update(HOME=str(place), XDG_RUNTIME_DIR=str(place))
     status = common.run(argv, env, setting.deadline, place / "log", cwd=place)
     text = (place / "log").read_text(errors="replace")
-    shutil.rmtree(place / "traces", ignore_errors=True)
+    common.lint(setting, place / "traces")
     return outcomes(test, status, text)
 
 

@@ -105,6 +105,7 @@ class Server:
         files = list((self.dir / "traces").glob("*.jsonl"))
         if not files:
             return
+        common.lint(self.setting, self.dir / "traces", remove=False)
         result = self.tool(self.setting.command, "check", self.dir / "traces", timeout=180)
         self.steps["traces"] = "read" if result.returncode in (0, 1, 3) else result.stdout[-300:]
 

@@ -56,7 +56,7 @@ def outcome(setting, configuration, stressor):
         argv = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"] + argv
     status = common.run(argv, env, SECONDS * 8, log, cwd=place)
     text = log.read_text(errors="replace")
-    shutil.rmtree(place / "traces", ignore_errors=True)
+    common.lint(setting, place / "traces")
     complaints = {re.sub(r"\d+", "N", re.sub(r"^.*?\[\d+\] ", "", line)).strip()
                   for line in text.splitlines() if re.search(r"fail:|error:|warn:", line)}
     return f"exit {status}" + "".join(f"; {c}" for c in sorted(complaints))

@@ -9,6 +9,27 @@ import pytest
 
 import harness
 
+TRACE_LINT = harness.trace_lint()
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "damages_traces(reason): the traces of this test are not linted")
+
+
+@pytest.fixture(autouse=True)
+def lint(request):
+    """No trace of any test holds what no trace may hold. Set up first, so that it looks last."""
+    harness.Traces.recorded.clear()
+    yield
+    mark = request.node.get_closest_marker("damages_traces")
+    if mark:
+        assert mark.kwargs["reason"], "why are its traces not linted?"
+        return
+    wrong = [f"{path}: {sentence} [{rule}]"
+             for path in TRACE_LINT.traces(d for d in sorted(harness.Traces.recorded) if d.is_dir())
+             for rule, sentence in TRACE_LINT.lint(path)]
+    assert not wrong, "\n".join(wrong)
+
 
 @pytest.fixture
 def start(tmp_path):

@@ -2,6 +2,8 @@
 it wrote. The fixtures are in conftest.py."""
 import contextlib
 import glob
+import importlib.machinery
+import importlib.util
 import json
 import os
 import pathlib
@@ -84,11 +86,22 @@ def free_port():
         return listener.getsockname()[1]
 
 
+def trace_lint():
+    """scripts/trace-lint, as a module."""
+    path = str(SOURCE / "scripts" / "trace-lint")
+    loader = importlib.machinery.SourceFileLoader("trace_lint", path)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("trace_lint", loader))
+    loader.exec_module(module)
+    return module
+
+
 class Traces:
     """A directory of traces, and what the reporter says about it."""
+    recorded = set()  # the directories of this test: conftest.py lints each
 
     def __init__(self, directory):
         self.dir = pathlib.Path(directory)
+        Traces.recorded.add(self.dir)
         self._report = None
 
     def files(self):
