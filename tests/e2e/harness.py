@@ -81,6 +81,12 @@ def busy(count):
             loop.wait()
 
 
+def kept_waiting_ms(pid):
+    """For how long all threads of a process were ready to run, and the machine had no CPU for them."""
+    paths = glob.glob(f"/proc/{pid}/task/*/schedstat")
+    return sum(int(pathlib.Path(path).read_text().split()[1]) for path in paths) / 1e6
+
+
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
