@@ -1,6 +1,7 @@
 /* Reads ELF files for the doctor: what kind of program it is, what it links and imports. */
 #define _GNU_SOURCE
 #include "doctor.h"
+#include "files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +29,7 @@ bool names_have(const struct names *names, const char *name)
 static Elf *open_elf(const char *path, int *fd)
 {
     elf_version(EV_CURRENT);
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    *fd = open_regular(path, LARGEST_PROGRAM);
     return *fd < 0 ? NULL : elf_begin(*fd, ELF_C_READ_MMAP, NULL);
 }
 
@@ -225,7 +226,7 @@ bool elf_contains(const char *path, const char *const *texts)
 {
     struct stat st;
     bool found = false;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open_regular(path, LARGEST_PROGRAM);
     if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0) {
         size_t size = (size_t)st.st_size;
         void *file = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);

@@ -1,6 +1,7 @@
 /* Which file COMMAND stands for, and whether the preload can reach it. */
 #define _GNU_SOURCE
 #include "doctor.h"
+#include "files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,7 +43,7 @@ char *doctor_find_command(const char *command)
 static char *script_line(const char *path)
 {
     char head[512];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open_regular(path, LARGEST_PROGRAM);
     ssize_t len = fd < 0 ? -1 : read(fd, head, sizeof(head) - 1);
     if (fd >= 0)
         close(fd);
@@ -128,7 +129,7 @@ static char *follow_scripts(struct diagnosis *d, char *path)
 static void judge_unknown(struct diagnosis *d, const char *path)
 {
     char head[1024];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open_regular(path, LARGEST_PROGRAM);
     ssize_t len = fd < 0 ? 0 : read(fd, head, sizeof(head));
     if (fd >= 0)
         close(fd);

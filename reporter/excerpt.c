@@ -2,30 +2,12 @@
 #define _GNU_SOURCE
 #include "excerpt.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { AROUND = 1, LONGEST_SHOWN = 100, TAB = 4 };
-
-/* A path out of a trace may be anything: only an absolute one to a regular file of a sensible size
- * is opened. */
-static FILE *open_source(const char *file)
-{
-    enum { LARGEST = 16 << 20 };
-    struct stat st;
-    int fd = file[0] == '/' ? open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-    if (fd < 0)
-        return NULL;
-    bool usable = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= LARGEST;
-    FILE *stream = usable ? fdopen(fd, "r") : NULL;
-    if (stream == NULL)
-        close(fd);
-    return stream;
-}
 
 /* One line as it is shown: tabs expanded, controls replaced, cut where it is very long. */
 static void clean_line(struct strbuf *out, const char *text)
@@ -78,11 +60,16 @@ static void add_marker(struct strbuf *out, const struct palette *palette, int wi
     sb_addf(out, "%s\n", palette->reset);
 }
 
-void excerpt(struct strbuf *out, const struct palette *palette, const char *file, int line)
+void excerpt(struct strbuf *out, const struct palette *palette, struct sources *sources,
+             const char *file, int line)
 {
-    FILE *source = line > 0 ? open_source(file) : NULL;
-    if (source == NULL)
+    int fd = line > 0 ? sources_open(sources, file) : -1;
+    FILE *source = fd >= 0 ? fdopen(fd, "r") : NULL;
+    if (source == NULL) {
+        if (fd >= 0)
+            close(fd);
         return;
+    }
     char *raw = NULL;
     size_t cap = 0;
     ssize_t len;

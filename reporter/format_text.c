@@ -52,8 +52,8 @@ static void add_culprit(const struct text *t, const struct stack_view *view)
     sb_addf(t->out, "  %s-->%s %s", t->palette->gutter, t->palette->reset, t->palette->place);
     describe_frame(t->out, frame);
     sb_addf(t->out, "%s\n", t->palette->reset);
-    if (frame->file != NULL)
-        excerpt(t->out, t->palette, frame->file, frame->line);
+    if (frame->file != NULL && t->sources != NULL)
+        excerpt(t->out, t->palette, t->sources, frame->file, frame->line);
     if (frame->lang == LANG_JAVASCRIPT && frame->line > 0 && !frame->at_call) {
         text_note(t);
         sb_add(
@@ -171,6 +171,12 @@ static void add_remarks(const struct text *t, const struct model *model,
         sb_add(t->out, " suppressed; --show-suppressed shows them\n");
     }
     describe_remarks(t->out, model, "");
+    const char *outside = t->sources != NULL ? sources_outside(t->sources) : NULL;
+    if (outside != NULL) {
+        sb_add(t->out, "sources outside this project are not quoted (");
+        sb_add_clean(t->out, outside);
+        sb_add(t->out, "): --source-root DIR says where they are\n");
+    }
 }
 
 static size_t add_findings(const struct text *t, const struct model *model, bool suppressed,
@@ -186,14 +192,17 @@ static size_t add_findings(const struct text *t, const struct model *model, bool
 void format_text(struct strbuf *out, const struct model *model,
                  const struct format_options *options)
 {
-    struct text t = {.out = out,
-                     .palette = options->color ? &colored : &plain,
-                     .full = options->full,
-                     .model = model};
+    struct text t = {
+        .out = out,
+        .palette = options->color ? &colored : &plain,
+        .full = options->full,
+        .model = model,
+        .sources = options->no_source ? NULL : sources_new(options->source_root, model->app_dirs)};
     struct model_totals totals = model_totals(model);
     add_verdict(&t, &totals);
     size_t number = add_findings(&t, model, false, 0);
     if (options->show_suppressed)
         add_findings(&t, model, true, number);
     add_remarks(&t, model, &totals, options->show_suppressed);
+    sources_free(t.sources);
 }

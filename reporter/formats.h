@@ -6,8 +6,10 @@
 
 struct format_options {
     bool color;
-    bool full;            /* every frame of every stack */
-    bool show_suppressed; /* suppressed findings after the others */
+    bool full;               /* every frame of every stack */
+    bool show_suppressed;    /* suppressed findings after the others */
+    bool no_source;          /* no source is quoted */
+    const char *source_root; /* NULL: see sources.h */
 };
 
 void format_text(struct strbuf *out, const struct model *model,

@@ -10,8 +10,8 @@
 bool trace_read_frozen(struct trace *trace, struct json_object *record)
 {
     uint64_t elapsed = get_number(record, "elapsed_ns");
-    trace->frozen_count += member(record, "count") != NULL ? get_number(record, "count") : 1;
-    trace->frozen_ns += elapsed;
+    add_to(&trace->frozen_count, member(record, "count") != NULL ? get_number(record, "count") : 1);
+    add_to(&trace->frozen_ns, elapsed);
     if (member(record, "at_ns") == NULL)
         return true;
     GROW(trace->freezes, trace->freeze_count, trace->freeze_cap);

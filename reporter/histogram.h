@@ -16,10 +16,17 @@ struct histogram {
     struct bucket *buckets; /* by lower bound, ascending */
     size_t count, cap;
     uint64_t total; /* of all counts */
+    /* What has no bucket yet, in any order: put in its place many at a time, when there are enough
+     * of them or somebody looks. */
+    struct bucket *pending;
+    size_t pending_count, pending_cap;
+    size_t empty; /* buckets without a count */
 };
 
-/* Adds to a bucket, which is known by its lower bound. */
+/* Adds to a bucket, which is known by its lower bound. What reads `buckets` by itself settles the
+ * histogram before. */
 void histogram_add(struct histogram *histogram, uint64_t low_ns, uint64_t count);
+void histogram_settle(struct histogram *histogram);
 void histogram_merge(struct histogram *into, const struct histogram *from);
 /* Moves one count from the bucket that a value is in to that of another; nothing where there is
  * none. */

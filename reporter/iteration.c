@@ -21,11 +21,11 @@ static void add_stack(struct profile *profile, const char *key, const struct sta
                       uint64_t count)
 {
     struct sample_group *group = group_of(profile, key);
-    group->count += count;
-    profile->samples += count;
+    add_to(&group->count, count);
+    add_to(&profile->samples, count);
     for (size_t i = 0; i < group->stack_count; i++) {
         if (group->stacks[i].view == view) {
-            group->stacks[i].count += count;
+            add_to(&group->stacks[i].count, count);
             return;
         }
     }
@@ -40,7 +40,7 @@ static void add_spot(struct profile *profile, const struct blind_spot *spot)
         /* Pooled strings. */
         if (known->syscall_name == spot->syscall_name &&
             known->wait_channel == spot->wait_channel) {
-            known->count += spot->count;
+            add_to(&known->count, spot->count);
             return;
         }
     }
@@ -52,14 +52,14 @@ static void add_wait(struct waits *waits, const char *detail, uint64_t count)
 {
     for (size_t i = 0; i < waits->count; i++) {
         if (strcmp(waits->kept[i].detail, detail) == 0) {
-            waits->kept[i].count += count;
+            add_to(&waits->kept[i].count, count);
             return;
         }
     }
     if (waits->count < WAITS_KEPT)
         waits->kept[waits->count++] = (struct wait){detail, count};
     else
-        waits->others += count;
+        add_to(&waits->others, count);
 }
 
 void profile_sample(struct profile *profile, const struct sample *sample,
@@ -74,7 +74,7 @@ void profile_sample(struct profile *profile, const struct sample *sample,
     }
     if (sample->no_stack != NULL) {
         profile->no_stack = sample->no_stack;
-        profile->no_stack_count += sample->count;
+        add_to(&profile->no_stack_count, sample->count);
     }
     if (sample->detail != NULL)
         add_wait(&profile->waits, sample->detail, sample->count);
@@ -85,8 +85,8 @@ static void add_call(struct profile *profile, const struct call_sum *sum)
     for (size_t i = 0; i < profile->call_count; i++) {
         struct call_sum *known = &profile->calls[i];
         if (known->call == sum->call && known->class_name == sum->class_name) {
-            known->count += sum->count;
-            known->total_ns += sum->total_ns;
+            add_to(&known->count, sum->count);
+            add_to(&known->total_ns, sum->total_ns);
             known->max_ns = sum->max_ns > known->max_ns ? sum->max_ns : known->max_ns;
             return;
         }
@@ -97,13 +97,13 @@ static void add_call(struct profile *profile, const struct call_sum *sum)
 
 static void add_time(struct time_split *into, const struct time_split *from)
 {
-    into->calls_ns += from->calls_ns;
-    into->cpu_ns += from->cpu_ns;
-    into->runnable_ns += from->runnable_ns;
-    into->asleep_ns += from->asleep_ns;
-    into->throttled_ns += from->throttled_ns;
-    into->frozen_ns += from->frozen_ns;
-    into->found_ns += from->found_ns;
+    add_to(&into->calls_ns, from->calls_ns);
+    add_to(&into->cpu_ns, from->cpu_ns);
+    add_to(&into->runnable_ns, from->runnable_ns);
+    add_to(&into->asleep_ns, from->asleep_ns);
+    add_to(&into->throttled_ns, from->throttled_ns);
+    add_to(&into->frozen_ns, from->frozen_ns);
+    add_to(&into->found_ns, from->found_ns);
     into->found_unknown |= from->found_unknown;
 }
 
@@ -130,10 +130,10 @@ void profile_merge(struct profile *into, const struct profile *from)
         add_spot(into, &from->spots[i]);
     for (size_t i = 0; i < from->waits.count; i++)
         add_wait(&into->waits, from->waits.kept[i].detail, from->waits.kept[i].count);
-    into->waits.others += from->waits.others;
+    add_to(&into->waits.others, from->waits.others);
     if (from->no_stack != NULL)
         into->no_stack = from->no_stack;
-    into->no_stack_count += from->no_stack_count;
+    add_to(&into->no_stack_count, from->no_stack_count);
     if (!from->timed)
         return;
     add_time(&into->time, &from->time);

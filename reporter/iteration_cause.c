@@ -11,6 +11,8 @@
 
 unsigned int percent_of(uint64_t part, uint64_t whole)
 {
+    if (part > whole)
+        return 100;
     return whole == 0 ? 0 : (unsigned int)((double)part * 100.0 / (double)whole + 0.5);
 }
 

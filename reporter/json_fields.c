@@ -1,8 +1,9 @@
 /* See json_fields.h. */
 #include "json_fields.h"
 
-#include <limits.h>
 #include <stdlib.h>
+
+enum { LARGEST_LINE = 1 << 30 };
 
 struct json_object *member(struct json_object *object, const char *name)
 {
@@ -34,11 +35,21 @@ const char *get_text(struct json_object *object, const char *name)
     return text_of(member(object, name));
 }
 
+static uint64_t double_to_number(double value)
+{
+    return value < (double)LARGEST_NUMBER ? (uint64_t)value : LARGEST_NUMBER;
+}
+
 uint64_t number_of(struct json_object *value)
 {
-    if (!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double))
-        return 0;
-    return json_object_get_uint64(value);
+    uint64_t number = 0;
+    if (json_object_is_type(value, json_type_int))
+        number = json_object_get_uint64(value);
+    else if (json_object_is_type(value, json_type_double))
+        /* false for what is no number, too */
+        number =
+            json_object_get_double(value) > 0 ? double_to_number(json_object_get_double(value)) : 0;
+    return number < LARGEST_NUMBER ? number : LARGEST_NUMBER;
 }
 
 uint64_t get_number(struct json_object *object, const char *name)
@@ -63,5 +74,5 @@ uint64_t get_address(struct json_object *object, const char *name)
 int get_line(struct json_object *object, const char *name)
 {
     uint64_t line = get_number(object, name);
-    return line > INT_MAX ? 0 : (int)line;
+    return line > LARGEST_LINE ? 0 : (int)line;
 }

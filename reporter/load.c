@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "commands.h"
+#include "files.h"
 #include "losses.h"
 #include "settings.h"
 
@@ -54,7 +55,9 @@ static int load_file(struct loaded *loaded, const char *path, char **problem)
     struct trace *trace = NULL;
     int result = trace_open(&trace, path);
     if (result < 0) {
-        *problem = mem_printf("cannot be read: %s", strerror(-result));
+        *problem = result == -ESPIPE
+                       ? mem_strdup("is no regular file; a trace is read more than once")
+                       : mem_printf("cannot be read: %s", why_not_opened(result));
         return result;
     }
     trace_find_moments(trace);

@@ -21,6 +21,8 @@ libreporter_la_SOURCES = \
 	reporter/doctor_selftest.c \
 	reporter/excerpt.c \
 	reporter/excerpt.h \
+	reporter/files.c \
+	reporter/files.h \
 	reporter/fingerprint.c \
 	reporter/format_json.c \
 	reporter/format_stats.c \
@@ -71,6 +73,8 @@ libreporter_la_SOURCES = \
 	reporter/run.c \
 	reporter/settings.c \
 	reporter/settings.h \
+	reporter/sources.c \
+	reporter/sources.h \
 	reporter/stackview.h \
 	reporter/startup.c \
 	reporter/stats.c \

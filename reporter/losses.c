@@ -23,7 +23,7 @@ static void add(struct loss_list *list, const char *code, const char *message, u
     for (size_t i = 0; i < list->count; i++) {
         struct loss *known = &list->items[i];
         if (strcmp(known->code, code) == 0 && strcmp(known->message, message) == 0) {
-            known->count += count;
+            add_to(&known->count, count);
             return;
         }
     }

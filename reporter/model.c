@@ -172,8 +172,8 @@ static void account(struct finding *finding, const struct stack_view *view,
                     const struct trace *trace, const struct stall *stall, uint64_t count,
                     uint64_t added_ns)
 {
-    finding->count += count;
-    finding->total_ns += added_ns;
+    add_to(&finding->count, count);
+    add_to(&finding->total_ns, added_ns);
     if (stall->elapsed_ns > finding->max_ns || finding->trace == NULL) {
         finding->max_ns = stall->elapsed_ns;
         if (stall->detail != NULL) /* those that were only counted have none */

@@ -2,12 +2,12 @@
 #define _GNU_SOURCE
 #include "trace.h"
 
+#include "files.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* A record is far below this; a longer "line" is another kind of file. */
@@ -15,14 +15,9 @@
 
 int trace_open(struct trace **out, const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open_regular(path, INT64_MAX);
     if (fd < 0)
-        return -errno;
-    struct stat st;
-    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
-        close(fd);
-        return -EISDIR;
-    }
+        return fd;
     struct trace *trace = mem_calloc(1, sizeof(*trace));
     trace->path = intern(path);
     trace->fd = fd;

@@ -195,20 +195,28 @@ static bool read_sample(struct trace *trace, struct json_object *record,
     return true;
 }
 
+/* A part of an iteration's time, which is no longer than all of it. */
+static uint64_t get_part(struct json_object *time, const char *name, uint64_t whole)
+{
+    uint64_t part = get_number(time, name);
+    return part < whole ? part : whole;
+}
+
 static void read_breakdown(const struct trace *trace, struct json_object *record,
                            struct breakdown *breakdown)
 {
     struct json_object *time = get_object(record, "time");
+    uint64_t whole = get_number(record, "elapsed_ns");
     breakdown->threshold_ns = trace->iteration_threshold_ns;
     if (time != NULL) {
         breakdown->time = (struct time_split){
-            .calls_ns = get_number(time, "calls_ns"),
-            .cpu_ns = get_number(time, "cpu_ns"),
-            .runnable_ns = get_number(time, "runnable_ns"),
-            .asleep_ns = get_number(time, "asleep_ns"),
+            .calls_ns = get_part(time, "calls_ns", whole),
+            .cpu_ns = get_part(time, "cpu_ns", whole),
+            .runnable_ns = get_part(time, "runnable_ns", whole),
+            .asleep_ns = get_part(time, "asleep_ns", whole),
             .throttled_ns = get_number(time, "throttled_ns"),
             .frozen_ns = get_number(time, "frozen_ns"),
-            .found_ns = get_number(time, "found_ns"),
+            .found_ns = get_part(time, "found_ns", whole),
             .found_unknown = member(time, "found_ns") == NULL,
         };
     }
@@ -409,6 +417,11 @@ void trace_finish(struct trace *trace, const struct trace_sink *sink)
         uint64_t frozen = lasted ? trace_frozen_ns(trace, stall->at_ns, trace->end_ns) : 0;
         extend(trace, stall, lasted ? trace->end_ns - stall->at_ns - frozen : stall->still_ns,
                sink);
+    }
+    for (size_t i = 0; i < trace->loop_count; i++) {
+        histogram_settle(&trace->loops[i]->iteration_hist);
+        histogram_settle(&trace->loops[i]->wait_hist);
+        histogram_settle(&trace->loops[i]->calls_hist);
     }
     trace_correct_own(trace);
     trace_correct_frozen(trace);

@@ -30,6 +30,9 @@ static const char help[] =
     "      --no-builtin-suppressions   show known idle waits of runtimes\n"
     "      --show-suppressed           show what was left out, too\n"
     "      --app-dir DIR               the user's code is below DIR (repeatable)\n"
+    "      --source-root DIR           quote sources below DIR (default: the nearest\n"
+    "                                  directory upward that holds .git, and the current)\n"
+    "      --no-source                 quote none\n"
     "      --budget TIME               mark what takes longer, e.g. 1s\n"
     "      --debuginfod                fetch missing debug symbols (DEBUGINFOD_URLS)\n"
     "      --no-pager                  never start a pager\n"
@@ -44,6 +47,8 @@ enum {
     OPT_NO_BUILTIN,
     OPT_SHOW_SUPPRESSED,
     OPT_APP_DIR,
+    OPT_SOURCE_ROOT,
+    OPT_NO_SOURCE,
     OPT_BUDGET,
     OPT_DEBUGINFOD,
     OPT_NO_PAGER
@@ -57,6 +62,8 @@ static const struct option options[] = {
     {"no-builtin-suppressions", no_argument, NULL, OPT_NO_BUILTIN},
     {"show-suppressed", no_argument, NULL, OPT_SHOW_SUPPRESSED},
     {"app-dir", required_argument, NULL, OPT_APP_DIR},
+    {"source-root", required_argument, NULL, OPT_SOURCE_ROOT},
+    {"no-source", no_argument, NULL, OPT_NO_SOURCE},
     {"budget", required_argument, NULL, OPT_BUDGET},
     {"debuginfod", no_argument, NULL, OPT_DEBUGINFOD},
     {"no-pager", no_argument, NULL, OPT_NO_PAGER},
@@ -126,6 +133,16 @@ static int parse_options(struct settings *settings, int argc, char **argv)
             break;
         case OPT_APP_DIR:
             app_dirs_add(&settings->load_options.app_dirs, optarg);
+            break;
+        case OPT_SOURCE_ROOT:
+            if (access(optarg, F_OK) != 0) {
+                complain("report: --source-root: %s: %s", optarg, strerror(errno));
+                return EXIT_ERROR;
+            }
+            settings->format_options.source_root = optarg;
+            break;
+        case OPT_NO_SOURCE:
+            settings->format_options.no_source = true;
             break;
         case OPT_BUDGET:
             if (set_budget_option(&settings->load_options.budget_ns, "report", optarg) < 0)

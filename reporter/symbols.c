@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "inlines.h"
 #include "symtab.h"
 
@@ -113,7 +114,7 @@ static bool load_by_build_id(struct image *image, const char *build_id)
         strspn(build_id, "0123456789abcdefABCDEF") != strlen(build_id))
         return false;
     char *path = mem_printf("/usr/lib/debug/.build-id/%.2s/%s.debug", build_id, build_id + 2);
-    bool loaded = load(image, path, open(path, O_RDONLY | O_CLOEXEC));
+    bool loaded = load(image, path, open_regular(path, LARGEST_PROGRAM));
     free(path);
     return loaded;
 }
@@ -142,9 +143,8 @@ static void find_image(struct symbols *symbols, struct image *image, const struc
             unload(image);
         return;
     }
-    /* O_NONBLOCK: a path out of a trace may be a FIFO, and opening one would hang. */
-    int fd = open(module->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    int open_error = fd < 0 ? errno : 0;
+    int fd = open_regular(module->path, LARGEST_PROGRAM);
+    int open_error = fd < 0 ? -fd : 0;
     if (load(image, module->path, fd)) {
         if (module->build_id == NULL || has_build_id(image, module->build_id))
             return;
@@ -161,7 +161,7 @@ static void find_image(struct symbols *symbols, struct image *image, const struc
     if (open_error != 0) {
         char *what = mem_printf("%s; its frames are shown as offsets: report on the machine "
                                 "that recorded",
-                                strerror(open_error));
+                                why_not_opened(open_error));
         warn_about(symbols, module->path, what);
         free(what);
     } else {

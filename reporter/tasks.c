@@ -38,13 +38,13 @@ static void add(struct tasks *tasks, const struct task_count *more)
             continue;
         if (!same_name)
             task->name = NULL;
-        task->count += more->count;
+        add_to(&task->count, more->count);
         return;
     }
     if (tasks->count < TASKS_KEPT)
         tasks->kept[tasks->count++] = *more;
     else
-        tasks->others += more->count;
+        add_to(&tasks->others, more->count);
 }
 
 void tasks_add(struct tasks *tasks, const char *name, const char *coroutine, uint64_t count)
@@ -57,7 +57,7 @@ void tasks_merge(struct tasks *into, const struct tasks *from)
 {
     for (size_t i = 0; i < from->count; i++)
         add(into, &from->kept[i]);
-    into->others += from->others;
+    add_to(&into->others, from->others);
 }
 
 static int by_count(const void *left, const void *right)

@@ -10,6 +10,7 @@ struct text {
     const struct palette *palette;
     bool full;
     const struct model *model;
+    struct sources *sources; /* NULL: none are quoted */
 };
 
 /* `  = `: the beginning of a note under a finding. */

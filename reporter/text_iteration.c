@@ -11,6 +11,7 @@ enum { BAR = 24, NAME = 22, SHOWN = 5 };
 void text_bar(struct strbuf *out, uint64_t part, uint64_t whole, int width)
 {
     static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+    part = part < whole || whole == 0 ? part : whole;
     uint64_t filled = whole == 0 ? 0 : (uint64_t)((double)part / (double)whole * width * 8.0 + 0.5);
     filled = filled == 0 && part > 0 ? 1 : filled;
     int columns = (int)(filled / 8);

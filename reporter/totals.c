@@ -64,11 +64,11 @@ struct model_totals model_totals(const struct model *model)
     struct model_totals totals = {.processes = model->trace_count};
     for (size_t i = 0; i < model->trace_count; i++) {
         const struct trace *trace = model->traces[i];
-        totals.dropped_stalls += trace->dropped_stalls;
+        add_to(&totals.dropped_stalls, trace->dropped_stalls);
         totals.loops += trace->loop_count;
         for (size_t j = 0; j < trace->loop_count; j++) {
             uint64_t longest = 0;
-            totals.iterations += trace->loops[j]->iterations;
+            add_to(&totals.iterations, trace->loops[j]->iterations);
             totals.iterations_over_budget += loop_over_budget(model, trace->loops[j], &longest);
             if (longest > totals.longest_over_budget_ns)
                 totals.longest_over_budget_ns = longest;
@@ -78,7 +78,7 @@ struct model_totals model_totals(const struct model *model)
         const struct finding *finding = model->startup[i];
         if (finding->suppressed_by == NULL) {
             totals.startup++;
-            totals.startup_ns += own_time(finding);
+            add_to(&totals.startup_ns, own_time(finding));
         }
     }
     for (size_t i = 0; i < model->count; i++) {
@@ -89,7 +89,7 @@ struct model_totals model_totals(const struct model *model)
         }
         totals.findings++;
         totals.over_budget += over_budget(model, finding->max_ns);
-        totals.total_ns += own_time(finding);
+        add_to(&totals.total_ns, own_time(finding));
         if (finding->max_ns > totals.max_ns)
             totals.max_ns = finding->max_ns;
     }

@@ -26,6 +26,15 @@ char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
         }                                                                                          \
     } while (0)
 
+/* No number out of a trace is larger, and no sum of them: 73 years in ns. A handful of them can be
+ * added to each other without a look. */
+#define LARGEST_NUMBER ((UINT64_C(1) << 61) - 1)
+
+static inline void add_to(uint64_t *sum, uint64_t more)
+{
+    *sum = more < LARGEST_NUMBER - *sum ? *sum + more : LARGEST_NUMBER;
+}
+
 /* Growing text; always NUL-terminated once something was added. */
 struct strbuf {
     char *data;

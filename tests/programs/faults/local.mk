@@ -5,4 +5,4 @@ tests_programs_faults_sampling_CFLAGS = $(PROGRAM_CFLAGS) -pthread
 tests_programs_faults_sampling_LDFLAGS = -pthread
 tests_programs_faults_roots_CFLAGS = $(PROGRAM_CFLAGS)
 tests_programs_faults_waits_CFLAGS = $(PROGRAM_CFLAGS)
-EXTRA_DIST += tests/e2e/test_faults_sampling.py tests/e2e/test_faults_waits.py
+EXTRA_DIST += tests/e2e/test_faults_sampling.py tests/e2e/test_faults_traces.py tests/e2e/test_faults_waits.py
