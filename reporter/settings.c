@@ -1,10 +1,10 @@
 /* See settings.h. */
 #include "settings.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
+#include "../common/amounts.h"
 #include "util.h"
 
 #define CLASSES "sleep wait net dns file meta sync stdio lock process ipc tty raw"
@@ -31,51 +31,9 @@ bool is_class_name(const char *text)
     return is_class(text, strlen(text));
 }
 
-static int unit_of(const char *text, size_t len, uint64_t *ns)
-{
-    static const struct {
-        const char *name;
-        uint64_t ns;
-    } units[] = {{"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}, {"m", 60000000000}};
-    for (size_t i = 0; i < COUNT_OF(units); i++) {
-        if (is_word(text, len, units[i].name)) {
-            *ns = units[i].ns;
-            return 0;
-        }
-    }
-    return -EINVAL;
-}
-
-/* Integer arithmetic: a longest value that all parts agree on (30 years), and no rounding. */
 static int parse_duration_n(const char *text, size_t len, uint64_t *ns)
 {
-    const uint64_t longest = 1000000000000000000u;
-    uint64_t value = 0, scale = 1;
-    size_t at = 0, digits = 0;
-    bool fraction = false;
-    for (; at < len && (isdigit((unsigned char)text[at]) || (text[at] == '.' && !fraction)); at++) {
-        if (text[at] == '.') {
-            fraction = true;
-            continue;
-        }
-        if (value > longest / 10 || scale > longest / 10)
-            return -EINVAL;
-        value = value * 10 + (uint64_t)(text[at] - '0');
-        scale *= fraction ? 10 : 1;
-        digits++;
-    }
-    if (digits == 0)
-        return -EINVAL;
-    if (at == len && value == 0) {
-        *ns = 0;
-        return 0;
-    }
-    uint64_t unit = 0;
-    if (unit_of(text + at, len - at, &unit) < 0 || value / scale > longest / unit)
-        return -EINVAL;
-    uint64_t whole = value / scale * unit;
-    *ns = whole + (uint64_t)((double)(value % scale) / (double)scale * (double)unit + 0.5);
-    return 0;
+    return st_parse_duration(text, len, ns) ? 0 : -EINVAL;
 }
 
 int parse_duration(const char *text, uint64_t *ns)
@@ -126,28 +84,7 @@ int check_budget(const char *text)
 
 int parse_size(const char *text, uint64_t *bytes)
 {
-    static const char units[] = "KMG";
-    uint64_t value = 0;
-    size_t digits = strspn(text, "0123456789");
-    /* A trace that is smaller holds nothing, one of 2^60 bytes no disk. */
-    if (digits == 0 || digits > 18)
-        return -EINVAL;
-    for (size_t i = 0; i < digits; i++)
-        value = value * 10 + (uint64_t)(text[i] - '0');
-    const char *rest = text + digits;
-    if (*rest != '\0') {
-        const char *unit = strchr(units, toupper((unsigned char)*rest));
-        if (unit == NULL || rest[1] != '\0')
-            return -EINVAL;
-        unsigned int shift = 10 * (unsigned int)(unit - units + 1);
-        if (value > UINT64_MAX >> shift)
-            return -EINVAL;
-        value <<= shift;
-    }
-    if (value == 0)
-        return -EINVAL;
-    *bytes = value;
-    return 0;
+    return st_parse_size(text, bytes) ? 0 : -EINVAL;
 }
 
 int check_size(const char *text)
@@ -186,7 +123,7 @@ static int check_loops_item(const char *item, size_t len, bool first)
 
 int check_loops(const char *text)
 {
-    return check_list(text, check_loops_item);
+    return strlen(text) < ST_LOOPS_SIZE ? check_list(text, check_loops_item) : -EINVAL;
 }
 
 const struct setting recording_settings[] = {
@@ -197,7 +134,7 @@ const struct setting recording_settings[] = {
     {"strict", "STALLTRACE_STRICT", check_strict,
      "classes, separated by commas (" CLASSES "), or all"},
     {"loops", "STALLTRACE_LOOPS", check_loops,
-     "auto, poll, main, api, name=GLOB, separated by commas"},
+     "auto, poll, main, api, name=GLOB, separated by commas (255 characters at most)"},
     {"budget", "STALLTRACE_BUDGET", check_budget, DURATIONS_ALLOWED},
     {"max-trace-size", "STALLTRACE_MAX_TRACE_SIZE", check_size,
      "a size in bytes or with a unit (64M, 512K, 1G)"},

@@ -1,5 +1,5 @@
 /* The recording's settings: what `run` takes as options and hands on as STALLTRACE_* variables. The
- * probe reads the same grammar with code of its own; here it is checked before a program starts. */
+ * probe reads the same grammar; here it is checked before a program starts. */
 #ifndef STALLTRACE_SETTINGS_H
 #define STALLTRACE_SETTINGS_H
 

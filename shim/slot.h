@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "../common/amounts.h"
 #include "pyframes.h"
 
 /* One list of classes: the names of --threshold and --strict, and of `class` in the trace. */
@@ -304,7 +305,7 @@ struct st_settings {
     uint32_t strict; /* bit per class */
     bool quiet;
     char output[4096 - 64]; /* absolute */
-    char loops[256];
+    char loops[ST_LOOPS_SIZE];
     char bad[512];           /* what was wrong with a setting; empty: nothing */
     uint64_t max_trace_size; /* bytes */
     uint64_t budget_ns;      /* 0: none. For the trace to carry; nothing here acts on it */

@@ -44,67 +44,9 @@ static bool is_word(const char *p, const char *end, const char *word)
     return (size_t)(end - p) == n && !strncmp(p, word, n);
 }
 
-/* "10ms", "0", "1.5s", "500us", "100ns", "2m". */
 static bool parse_duration(const char *p, const char *end, uint64_t *ns)
 {
-    static const struct {
-        const char *unit;
-        double ns;
-    } units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}};
-    double v = 0, scale = 1;
-    bool digits = false, fraction = false;
-    for (; p < end && ((*p >= '0' && *p <= '9') || (*p == '.' && !fraction)); p++) {
-        if (*p == '.') {
-            fraction = true;
-            continue;
-        }
-        digits = true;
-        v = v * 10 + (*p - '0');
-        if (fraction)
-            scale *= 10;
-    }
-    if (!digits)
-        return false;
-    v /= scale;
-    if (p == end && v == 0) {
-        *ns = 0;
-        return true;
-    }
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-        if (is_word(p, end, units[i].unit)) {
-            v *= units[i].ns;
-            if (v > 1e18)
-                return false;
-            *ns = (uint64_t)(v + 0.5);
-            return true;
-        }
-    return false;
-}
-
-/* "64M", "512K", "1G", "1000000". */
-static bool parse_size(const char *p, uint64_t *bytes)
-{
-    uint64_t v = 0;
-    unsigned shift = 0;
-    if (*p < '0' || *p > '9')
-        return false;
-    for (; *p >= '0' && *p <= '9'; p++) {
-        if (v > UINT64_MAX / 100)
-            return false;
-        v = v * 10 + (uint64_t)(*p - '0');
-    }
-    if (*p) {
-        shift = *p == 'K' || *p == 'k'   ? 10
-                : *p == 'M' || *p == 'm' ? 20
-                : *p == 'G' || *p == 'g' ? 30
-                                         : 0;
-        if (!shift || p[1] || v > UINT64_MAX >> shift)
-            return false;
-    }
-    if (!v)
-        return false;
-    *bytes = v << shift;
-    return true;
+    return st_parse_duration(p, (size_t)(end - p), ns);
 }
 
 static int class_of(const char *p, const char *end)
@@ -265,15 +207,16 @@ void st_settings_read(void)
             st_settings.loops[0] = 0;
             append(st_settings.loops, sizeof(st_settings.loops), text);
         } else {
-            complain("STALLTRACE_LOOPS", text,
-                     "auto, poll, main, api, name=GLOB, separated by commas");
+            complain(
+                "STALLTRACE_LOOPS", text,
+                "auto, poll, main, api, name=GLOB, separated by commas (255 characters at most)");
         }
     }
     text = secure_getenv("STALLTRACE_BUDGET");
     if (text && *text && !parse_duration(text, text + strlen(text), &st_settings.budget_ns))
         complain("STALLTRACE_BUDGET", text, "a duration (1s, 500ms)");
     text = secure_getenv("STALLTRACE_MAX_TRACE_SIZE");
-    if (text && *text && !parse_size(text, &st_settings.max_trace_size))
+    if (text && *text && !st_parse_size(text, &st_settings.max_trace_size))
         complain("STALLTRACE_MAX_TRACE_SIZE", text,
                  "a size above 0 in bytes, or with K, M or G (64M)");
     text = secure_getenv("STALLTRACE_QUIET");

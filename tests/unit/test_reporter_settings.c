@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../common/amounts.h"
 #include "outdir.h"
 #include "settings.h"
 #include "suppress.h"
@@ -67,6 +68,11 @@ START_TEST(lists_are_checked_item_by_item)
         check_loops,
         (const char *const[]){"auto", "poll,main", "api", "name=io-*", "auto,name=x", NULL},
         (const char *const[]){"", "all", "name=", "auto,", "Name=x", NULL});
+    char longest[ST_LOOPS_SIZE + 1] = "name="; /* what is longer the probe does not take */
+    memset(longest + 5, 'x', sizeof(longest) - 6);
+    ck_assert_int_eq(check_loops(longest), -EINVAL);
+    longest[ST_LOOPS_SIZE - 1] = 0;
+    ck_assert_int_eq(check_loops(longest), 0);
 }
 END_TEST
 
@@ -75,9 +81,13 @@ START_TEST(sizes_have_units)
     static const struct {
         const char *text;
         uint64_t bytes;
-    } good[] = {{"64M", 64 << 20}, {"1g", 1 << 30}, {"512K", 512 << 10}, {"1000000", 1000000}};
-    static const char *const bad[] = {"",     "0", "0M",  "-1",  "1T",
-                                      "1.5M", "M", "1MB", "1 M", "99999999999999999G"};
+    } good[] = {{"64M", 64 << 20},
+                {"1g", 1 << 30},
+                {"512K", 512 << 10},
+                {"1000000", 1000000},
+                {"000000000000000000000064M", 64 << 20}};
+    static const char *const bad[] = {
+        "", "0", "0M", "-1", "1T", "1.5M", "M", "1MB", "1 M", "99999999999999999G", "2000000000G"};
     uint64_t bytes;
     for (size_t i = 0; i < COUNT_OF(good); i++) {
         ck_assert_msg(parse_size(good[i].text, &bytes) == 0, "%s", good[i].text);
