@@ -1,0 +1,62 @@
+/* The agent's reader of /tmp/perf-PID.map, of a map that grows and is written anew, and what the
+ * reporter makes of its names. The first eight bytes are the address that is asked for. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/perfmap.h"
+#include "stackview.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+void reset_interned(void);
+
+static char path[64];
+
+static void remove_map(void)
+{
+    unlink(path);
+}
+
+static void ask(uint64_t pc)
+{
+    char name[512] = "";
+    if (!st_perfmap_name(pc, name, sizeof(name)))
+        return;
+    if (strnlen(name, sizeof(name)) == sizeof(name))
+        abort();
+    struct frame frame = {0};
+    name_jit_frame(&frame, intern(name));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    uint64_t pc;
+    if (size < sizeof(pc))
+        return 0;
+    memcpy(&pc, data, sizeof(pc));
+    data += sizeof(pc);
+    size -= sizeof(pc);
+    if (!path[0]) {
+        snprintf(path, sizeof(path), "/tmp/perf-%d.map", getpid());
+        atexit(remove_map);
+    }
+    st_perfmap_reset();
+    int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0 || write(fd, data, size / 2) < 0)
+        abort();
+    ask(pc);
+    if (write(fd, data + size / 2, size - size / 2) < 0)
+        abort();
+    ask(pc);
+    ask(pc + 0x1000);
+    if (ftruncate(fd, (off_t)(size / 3)) != 0)
+        abort();
+    ask(pc);
+    close(fd);
+    reset_interned();
+    return 0;
+}
