@@ -245,13 +245,13 @@ static bool describe(long number, const long *a, enum st_call_id *id, unsigned *
     case SYS_wait4:
         *id = ST_CALL_wait4;
         *class = ST_PROCESS;
-        w[1] = (uintptr_t)a[2];
+        w[1] = (uintptr_t)st_wait_pid_options((int)a[0], (int)a[2]);
         return true;
     case SYS_waitid:
         *id = ST_CALL_waitid;
         *class = ST_PROCESS;
         w[0] = a[0] == P_ALL ? (uintptr_t)-1L : (uintptr_t)a[1];
-        w[1] = (uintptr_t)a[3];
+        w[1] = (uintptr_t)st_wait_options((int)a[0], a[1], (int)a[3]);
         w[2] = (uintptr_t)a[0];
         return true;
     default:

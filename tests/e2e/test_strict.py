@@ -186,11 +186,11 @@ SPECIFICATION = {
         futex_waitv: until_later | until_the_past
         """,
     "process": """
-        wait: ended |
-        waitpid: ended untraced | nohang nohang_ended
-        wait3: ended |
-        wait4: ended ended_by_number | nohang nohang_by_number
-        waitid: ended pidfd | nohang pidfd_nonblocking pidfd_nonblocking_by_number
+        wait: running | ended
+        waitpid: running | ended untraced nohang nohang_ended
+        wait3: running | ended
+        wait4: running running_by_number | ended ended_by_number nohang nohang_by_number
+        waitid: running | ended pidfd nohang pidfd_nonblocking pidfd_nonblocking_by_number
         system: command | none
         pclose: ended |
         popen: | command

@@ -4,6 +4,7 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 
 enum {
     FEW = 8,        /* cases, for which captures are free at any time */
@@ -30,6 +31,8 @@ static const struct strict_case *find_case(const char *call, const char *situati
 int main(int argc, char **argv)
 {
     struct epoll_event event = {.events = EPOLLIN};
+    /* it serves from the beginning: nothing here is start-up */
+    MUST(listen(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), 1) == 0);
     int home = epoll_create1(EPOLL_CLOEXEC), ready = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
     MUST(epoll_ctl(home, EPOLL_CTL_ADD, ready, &event) == 0);
     alarm(WATCHDOG);

@@ -23,6 +23,19 @@ static pid_t ended(void)
     return child;
 }
 
+/* One that ends soon: it may be waited for. */
+static pid_t ending(void)
+{
+    const struct timespec soon = {0, 20000000};
+    pid_t child = fork();
+    MUST(child >= 0);
+    if (child == 0) {
+        nanosleep(&soon, NULL);
+        _exit(0);
+    }
+    return child;
+}
+
 /* One that goes on until this process ends. */
 static pid_t running(void)
 {
@@ -46,6 +59,12 @@ static siginfo_t information;
         pid_t pid = child;                                                                         \
         NOW(__VA_ARGS__);                                                                          \
     }
+WITH_CHILD(wait, running, ending(), MUST(wait(NULL) == pid))
+WITH_CHILD(waitpid, running, ending(), waitpid(pid, &status, 0))
+WITH_CHILD(wait3, running, ending(), MUST(wait3(&status, 0, NULL) == pid))
+WITH_CHILD(wait4, running, ending(), wait4(pid, &status, 0, NULL))
+WITH_CHILD(wait4, running_by_number, ending(), syscall(SYS_wait4, pid, &status, 0, NULL))
+WITH_CHILD(waitid, running, ending(), waitid(P_PID, (id_t)pid, &information, WEXITED))
 WITH_CHILD(wait, ended, ended(), MUST(wait(NULL) == pid))
 WITH_CHILD(waitpid, ended, ended(), waitpid(pid, &status, 0))
 WITH_CHILD(waitpid, untraced, ended(), waitpid(pid, &status, WUNTRACED))
