@@ -45,6 +45,7 @@ libstalltrace_la_SOURCES = \
 	shim/probe/iteration.c \
 	shim/probe/loops.c \
 	shim/probe/musl.c \
+	shim/probe/poll_loops.c \
 	shim/probe/probe.h \
 	shim/probe/real.h \
 	shim/probe/repeat.c \
@@ -75,6 +76,7 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/agent.c \
 	shim/agent/agent.h \
 	shim/agent/alloc.c \
+	shim/agent/aside.c \
 	shim/agent/freeze.c \
 	shim/agent/holder.c \
 	shim/agent/iterations.c \

@@ -229,6 +229,7 @@ struct st_slot {
     uintptr_t home_site;
     uintptr_t home_depth;            /* where the stack was at the last wait at home */
     int home_polled[ST_HOME_POLLED]; /* some of what a home poll waited for */
+    int home_kept[ST_HOME_POLLED];   /* what it waited for each time, and has not been closed */
 
     /* identity, written once before `state` */
     pid_t tid;
@@ -277,9 +278,10 @@ struct st_page {
 struct st_capture {
     _Atomic uint8_t state; /* FREE → FILLING → READY (owner) → FREE (agent) */
     bool strict;
-    bool sample;  /* of an iteration, taken by the signal handler: regs are the interrupted ones */
-    bool home;    /* of no call: where the loop waits */
-    bool listens; /* of no call that blocks: the first loop's thread begins to listen */
+    bool sample;   /* of an iteration, taken by the signal handler: regs are the interrupted ones */
+    bool home;     /* of no call: where the loop waits */
+    bool doubtful; /* a wait before the loop's own is known */
+    bool listens;  /* of no call that blocks: the first loop's thread begins to listen */
     uint16_t slot, call;
     uint8_t class;
     uint32_t generation;

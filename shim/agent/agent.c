@@ -84,6 +84,7 @@ static void forget_parent(void)
     st_modules_reset();
     st_running_reset();
     st_serving_reset();
+    st_aside_reset();
     st_loops_reset();
     st_iterations_reset();
     st_freezes_reset();
@@ -233,6 +234,7 @@ static uint64_t look_around(bool stats)
     if (st_starved_look_at_all())
         next /= 2;
     for (uint32_t i = 0; i < high; i++) {
+        st_look_at_polled(i);
         uint64_t ns = st_look_at_slot(i);
         if (ns < next)
             next = ns;
@@ -241,6 +243,7 @@ static uint64_t look_around(bool stats)
             next = ns;
     }
     st_take_captures();
+    st_look_at_asides();
     st_free_ended();
     return next;
 }

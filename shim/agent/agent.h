@@ -268,6 +268,17 @@ void st_freeze_after_sleep(uint64_t asked_ns);
 void st_freezes_write(void);
 void st_freezes_reset(void);
 
+/* ---- waits before there is a home, and polling loops (aside.c) ---- */
+
+/* Keeps the stall until it is known whether the wait was the loop's own. False: no room. */
+bool st_keep_aside(const struct st_capture *c, const struct st_stack *stack,
+                   const struct st_stall *stall);
+void st_look_at_asides(void);
+void st_look_at_polled(uint32_t index);
+void st_aside_reset(void);
+/* Writes a stall that has ended, or counts it (stalls.c). */
+void st_report_stall(const struct st_stall *stall);
+
 /* ---- start-up (serving.c) ---- */
 
 void st_look_at_serving(void);

@@ -74,6 +74,19 @@ long st_epoll_info(pid_t tid, int fd, char *text, size_t size)
     return read_task(tid, file, text, size);
 }
 
+bool st_is_epoll(pid_t tid, int fd)
+{
+    static const char link[] = "anon_inode:[eventpoll]";
+    char path[96] = "", text[64];
+    struct st_text t = {path, sizeof(path), 0};
+    st_text_add(&t, "/proc/self/task/");
+    st_text_number(&t, (uint64_t)tid, 10, 1);
+    st_text_add(&t, "/fd/");
+    st_text_number(&t, (unsigned)fd, 10, 1);
+    long n = syscall(SYS_readlink, path, text, sizeof(text));
+    return n == (long)sizeof(link) - 1 && !memcmp(text, link, sizeof(link) - 1);
+}
+
 uint64_t st_hexadecimal(const char *text)
 {
     uint64_t v;

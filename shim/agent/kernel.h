@@ -27,6 +27,8 @@ bool st_fd_blocks(int fd);
 
 /* What the kernel tells about the process's epoll fd (the text of its fdinfo); its length. */
 long st_epoll_info(pid_t tid, int fd, char *text, size_t size);
+/* Is that descriptor of the process an epoll fd? */
+bool st_is_epoll(pid_t tid, int fd);
 uint64_t st_hexadecimal(const char *text);
 /* Is one of these the inode of a socket that listens? */
 bool st_any_listens(const uint64_t *inodes, int n);

@@ -240,7 +240,14 @@ static void take_capture(struct st_capture *c)
         .detail = detail,
         .task = &task,
     };
+    if (c->doubtful && st_keep_aside(c, &unwound, &s))
+        return;
     report(&s, c->key);
+}
+
+void st_report_stall(const struct st_stall *stall)
+{
+    report(stall, 0);
 }
 
 /* Where loops wait, before anything is said of them: it is younger than what was captured of them
@@ -482,6 +489,9 @@ uint64_t st_look_at_slot(uint32_t index)
     uint64_t least = threshold_of(&st_shared->calls[p.call], p.args, &class, &what, p.elapsed_ns);
     if (p.elapsed_ns < least)
         return least - p.elapsed_ns;
+    uint8_t rule = st_shared->calls[p.call].rule;
+    if (s->home == ST_HOME_NONE && (rule == ST_RULE_POLL || rule == ST_RULE_SELECT))
+        return UINT64_MAX; /* the loop's own first wait, perhaps: see aside.c */
     /* Without a CPU, perhaps: then the next look tells, or the call's own thread as it ends. */
     uint64_t at_least,
         starved = least < ST_STARVED_LEAST_NS ? 0 : st_starved_so_far_ns(index, p.t0, &at_least);

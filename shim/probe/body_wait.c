@@ -17,11 +17,17 @@
         st_home_end(s);                                                                            \
         return r;                                                                                  \
     }                                                                                              \
+    /* the loop's first wait, or any other: not known yet, and in no iteration */                  \
+    bool doubtful = ST_UNLIKELY(st_is_homeless(s)) && (a1);                                        \
+    if (doubtful)                                                                                  \
+        st_home_begin(s);                                                                          \
     uint32_t seq =                                                                                 \
         st_enter(s, ST_CALL_##symbol, (uintptr_t)(a0), (uintptr_t)(a1), (uintptr_t)(a2));          \
     r = call;                                                                                      \
     if (seq)                                                                                       \
         st_leave(s, seq, (a1) ? ST_WAIT : ST_SLEEP); /* for no descriptors: a sleep */             \
+    if (doubtful && st_self == s && s->at_home)                                                    \
+        st_home_end(s);                                                                            \
     return r
 
 static long milliseconds(const struct timespec *t)
@@ -118,6 +124,8 @@ static inline bool polls_home(const struct st_slot *s, const struct pollfd *fds,
 }
 
 #define POLL_OR_CALL(symbol, timeout_ms, call)                                                     \
+    if (ST_UNLIKELY(st_self->home == ST_HOME_POLL && st_self->next_home))                          \
+        st_home_is_epoll(st_self);                                                                 \
     bool home = polls_home(st_self, fds, n);                                                       \
     if (st_self->home == ST_HOME_POLL && st_self->home_site == site &&                             \
         st_polls_elsewhere(st_self, fds, n))                                                       \
@@ -127,12 +135,13 @@ static inline bool polls_home(const struct st_slot *s, const struct pollfd *fds,
 
 /* On a thread that is watched but no loop thread yet, count where two or more fds are waited for.
  */
-#define WATCHED(home, n, call)                                                                     \
+#define WATCHED(home, note, call)                                                                  \
     do {                                                                                           \
         if (ST_UNLIKELY(st_poll_watch | st_poll_all)) {                                            \
-            unsigned long fds_now = n; /* select changes its sets */                               \
+            struct st_polled polled;                                                               \
+            note; /* before: select changes its sets */                                            \
             int r = call;                                                                          \
-            st_poll_returned(home, SITE, fds_now);                                                 \
+            st_poll_returned(home, SITE, &polled);                                                 \
             return r;                                                                              \
         }                                                                                          \
         return call;                                                                               \
@@ -147,7 +156,7 @@ WRAPPER(poll, int, (struct pollfd * fds, nfds_t n, int timeout))
 {
     if (ST_UNLIKELY(st_self))
         return loop_poll(fds, n, timeout, SITE);
-    WATCHED(ST_HOME_POLL, n, real_poll(fds, n, timeout));
+    WATCHED(ST_HOME_POLL, st_polled_of_poll(&polled, fds, n), real_poll(fds, n, timeout));
 }
 
 ON_LOOP(__poll_chk, int, (struct pollfd * fds, nfds_t n, int timeout, size_t size, uintptr_t site))
@@ -159,7 +168,8 @@ WRAPPER(__poll_chk, int, (struct pollfd * fds, nfds_t n, int timeout, size_t siz
 {
     if (ST_UNLIKELY(st_self))
         return loop___poll_chk(fds, n, timeout, size, SITE);
-    WATCHED(ST_HOME_POLL, n, real___poll_chk(fds, n, timeout, size));
+    WATCHED(ST_HOME_POLL, st_polled_of_poll(&polled, fds, n),
+            real___poll_chk(fds, n, timeout, size));
 }
 
 ON_LOOP(ppoll, int,
@@ -174,7 +184,7 @@ WRAPPER(ppoll, int,
 {
     if (ST_UNLIKELY(st_self))
         return loop_ppoll(fds, n, timeout, mask, SITE);
-    WATCHED(ST_HOME_POLL, n, real_ppoll(fds, n, timeout, mask));
+    WATCHED(ST_HOME_POLL, st_polled_of_poll(&polled, fds, n), real_ppoll(fds, n, timeout, mask));
 }
 
 ON_LOOP(__ppoll_chk, int,
@@ -190,7 +200,8 @@ WRAPPER(__ppoll_chk, int,
 {
     if (ST_UNLIKELY(st_self))
         return loop___ppoll_chk(fds, n, timeout, mask, size, SITE);
-    WATCHED(ST_HOME_POLL, n, real___ppoll_chk(fds, n, timeout, mask, size));
+    WATCHED(ST_HOME_POLL, st_polled_of_poll(&polled, fds, n),
+            real___ppoll_chk(fds, n, timeout, mask, size));
 }
 
 /* How many descriptors the sets name. */
@@ -208,21 +219,48 @@ static unsigned long set_size(int n, const fd_set *in, const fd_set *out, const 
     return count;
 }
 
+static void note_selected(struct st_polled *p, int n, const fd_set *in, const fd_set *out,
+                          const fd_set *except)
+{
+    unsigned count = 0;
+    p->count = set_size(n, in, out, except);
+    for (int i = 0; i < n && count < ST_HOME_POLLED; i++)
+        if ((in && FD_ISSET(i, in)) || (out && FD_ISSET(i, out)) || (except && FD_ISSET(i, except)))
+            p->fds[count++] = i;
+    while (count < ST_HOME_POLLED)
+        p->fds[count++] = -1;
+}
+
+/* A select of the home epoll fd is the home wait as well. */
+static bool selects_home(struct st_slot *s, int n, const fd_set *in, bool from_home)
+{
+    if (s->home == ST_HOME_SELECT && from_home) {
+        if (atomic_load_explicit(&s->next_home, memory_order_relaxed))
+            st_home_is_epoll(s);
+        else if (!s->home_told)
+            st_note_selected(s, n, in);
+    }
+    return s->home == ST_HOME_EPOLL && !s->candidate && in && s->home_fd < n &&
+           s->home_fd < FD_SETSIZE && FD_ISSET(s->home_fd, in);
+}
+
 ON_LOOP(select, int,
         (int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout, uintptr_t site))
 {
     long ms = timeout ? timeout->tv_sec * 1000 + (timeout->tv_usec + 999) / 1000 : -1;
     /* select without descriptors is a sleep */
     uintptr_t home = n > 0 && (in || out || except) ? site : 0;
-    WAIT_OR_CALL(select, ST_HOME_SELECT, -1, home, ms, set_size(n, in, out, except),
-                 real_select(n, in, out, except, timeout));
+    bool own = selects_home(st_self, n, in, st_self->home_site == site);
+    WAIT_OR_CALL_ON(select, own ? ST_HOME_EPOLL : ST_HOME_SELECT, own ? st_self->home_fd : -1, home,
+                    ms, set_size(n, in, out, except), -1, real_select(n, in, out, except, timeout));
 }
 
 WRAPPER(select, int, (int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout))
 {
     if (ST_UNLIKELY(st_self))
         return loop_select(n, in, out, except, timeout, SITE);
-    WATCHED(ST_HOME_SELECT, set_size(n, in, out, except), real_select(n, in, out, except, timeout));
+    WATCHED(ST_HOME_SELECT, note_selected(&polled, n, in, out, except),
+            real_select(n, in, out, except, timeout));
 }
 
 ON_LOOP(pselect, int,
@@ -230,8 +268,10 @@ ON_LOOP(pselect, int,
          const sigset_t *mask, uintptr_t site))
 {
     uintptr_t home = n > 0 && (in || out || except) ? site : 0;
-    WAIT_OR_CALL(pselect, ST_HOME_SELECT, -1, home, milliseconds(timeout),
-                 set_size(n, in, out, except), real_pselect(n, in, out, except, timeout, mask));
+    bool own = selects_home(st_self, n, in, st_self->home_site == site);
+    WAIT_OR_CALL_ON(pselect, own ? ST_HOME_EPOLL : ST_HOME_SELECT, own ? st_self->home_fd : -1,
+                    home, milliseconds(timeout), set_size(n, in, out, except), -1,
+                    real_pselect(n, in, out, except, timeout, mask));
 }
 
 WRAPPER(pselect, int,
@@ -240,6 +280,6 @@ WRAPPER(pselect, int,
 {
     if (ST_UNLIKELY(st_self))
         return loop_pselect(n, in, out, except, timeout, mask, SITE);
-    WATCHED(ST_HOME_SELECT, set_size(n, in, out, except),
+    WATCHED(ST_HOME_SELECT, note_selected(&polled, n, in, out, except),
             real_pselect(n, in, out, except, timeout, mask));
 }

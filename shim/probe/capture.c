@@ -102,6 +102,8 @@ void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
         atomic_fetch_add_explicit(&repeat->copied, 1, memory_order_relaxed);
     c->strict = strict;
     c->sample = c->home = c->listens = false;
+    c->doubtful = st_is_homeless(s) && (st_calls[s->call].rule == ST_RULE_POLL ||
+                                        st_calls[s->call].rule == ST_RULE_SELECT);
     c->slot = (uint16_t)(s - st_shared.slots);
     c->call = s->call;
     c->class = (uint8_t) class;

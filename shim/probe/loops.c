@@ -15,18 +15,7 @@ static pthread_key_t thread_key;
 static _Atomic int thread_key_state; /* 0: not made, 1: being made, 2: made, 3: cannot be */
 static _Atomic uint32_t generations;
 
-enum { ST_SITE_RETURNS = 8, ST_MOVED_AFTER = 16, POLL_SITES = 4 };
-/* A wait that much deeper in the stack than the home wait is one of a callback's: a nested loop
- * (Node's execSync), until it has been so often that the home must be given up for lost. */
-enum { ST_NESTED_DEPTH = 1024, ST_MAIN_STACK = 8 << 20, ST_MOVED_AFTER_NESTED = 256 };
-
-_Thread_local uint8_t st_poll_watch __attribute__((tls_model("initial-exec")));
-bool st_poll_all;
-static _Thread_local struct {
-    uintptr_t site;
-    uint32_t returns; /* with several descriptors */
-    uint32_t singles; /* with one */
-} poll_sites[POLL_SITES] __attribute__((tls_model("initial-exec")));
+enum { ST_MOVED_AFTER = 16 };
 
 void st_loops_init(void)
 {
@@ -122,6 +111,11 @@ static void set_home_bit(int fd, bool on)
         atomic_fetch_and(&st_home_fds[i / 64], ~(1ull << (i % 64)));
 }
 
+void st_watch_close(int fd)
+{
+    set_home_bit(fd, true);
+}
+
 /* A slot for this thread, filled in but not live yet; NULL: there is none free. */
 static struct st_slot *prepare_slot(enum st_home home, int fd, uintptr_t site)
 {
@@ -159,6 +153,8 @@ static struct st_slot *prepare_slot(enum st_home home, int fd, uintptr_t site)
     s->generation = atomic_fetch_add(&generations, 1) + 1;
     s->api_name = NULL;
     memset(s->name, 0, sizeof(s->name));
+    memset(s->home_polled, -1, sizeof(s->home_polled));
+    memset(s->home_kept, -1, sizeof(s->home_kept));
     if (!st_is_filtered())
         ST_RAW(SYS_prctl, PR_GET_NAME, s->name, 0, 0);
     atomic_store(&s->shared, false);
@@ -279,7 +275,7 @@ void ST_COLD st_untag(struct st_slot *s, int reason)
 
 /* ---- the home wait ---- */
 
-static void ST_COLD move_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site)
+void ST_COLD st_move_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site)
 {
     if (s->home == ST_HOME_EPOLL || s->home == ST_HOME_URING)
         set_home_bit(s->home_fd, false);
@@ -294,38 +290,12 @@ static void ST_COLD move_home(struct st_slot *s, enum st_home home, int fd, uint
         look_for_company(s);
 }
 
-/* Is the stack at `here` more than that much deeper than it was at the home wait? */
-static bool is_deeper(const struct st_slot *s, uintptr_t here, uintptr_t than)
-{
-    uintptr_t below = s->home_depth - here;
-    return below > than && below < ST_MAIN_STACK; /* else: a coroutine's stack */
-}
-
-/* GLib waits for all its contexts at one call site: for the main loop's, also where a dialog runs
- * it again, and for a private one while a synchronous call goes on (g_dbus_connection_call_sync).
- * The latter is deeper in the stack, and has no descriptor in common with the main loop. */
-bool st_polls_elsewhere(struct st_slot *s, const struct pollfd *fds, unsigned long n)
-{
-    unsigned few = n < ST_HOME_POLLED ? (unsigned)n : ST_HOME_POLLED;
-    if (is_deeper(s, (uintptr_t)__builtin_frame_address(0), ST_NESTED_DEPTH)) {
-        for (unsigned i = 0; i < ST_HOME_POLLED; i++)
-            for (unsigned j = 0; j < n; j++)
-                if (fds[j].fd == s->home_polled[i])
-                    return false;
-        if (++s->elsewhere < ST_MOVED_AFTER_NESTED)
-            return true;
-    }
-    for (unsigned i = 0; i < ST_HOME_POLLED; i++)
-        s->home_polled[i] = i < few ? fds[i].fd : -1;
-    return false;
-}
-
 /* The home fd has been added to another epoll fd. */
 void ST_COLD st_home_driven_by(struct st_slot *s, int epfd)
 {
     int error = errno;
     if (s->home == ST_HOME_EPOLL && !s->candidate)
-        move_home(s, ST_HOME_EPOLL, epfd, 0);
+        st_move_home(s, ST_HOME_EPOLL, epfd, 0);
     errno = error;
 }
 
@@ -336,35 +306,46 @@ static bool ST_COLD not_home(struct st_slot *s, enum st_home home, int fd, uintp
     if (!by_fd && !site)
         return false; /* a sleep in disguise */
     if (s->home == ST_HOME_NONE) {
-        move_home(s, home, fd, site);
+        /* the first poll may be any; the second from there is the loop's own */
+        if (!by_fd && s->home_site != site) {
+            s->home_site = site;
+            return false;
+        }
+        st_move_home(s, home, fd, site);
+        return true;
+    }
+    /* It has not waited for the epoll fd for long, but goes on where it waited for that. */
+    if (!by_fd && s->home == ST_HOME_EPOLL && s->home_site == site &&
+        ++s->elsewhere >= ST_MOVED_AFTER) {
+        st_move_home(s, home, fd, site);
         return true;
     }
     /* What libuv tells its epoll fd goes through an io_uring, which it waits for before it waits
      * for events for the first time. */
     if (home == ST_HOME_EPOLL && s->home == ST_HOME_URING && s->iterations < ST_MOVED_AFTER) {
-        move_home(s, home, fd, site);
+        st_move_home(s, home, fd, site);
         return true;
     }
     /* A home that was only asked so far is a library's that fetches its events so (libinput's,
      * libmount's monitor): the loop's own is the one that is waited for. Unless it is deeper in the
      * stack: asyncio's first look is such a question, and what main() waits for is nested. */
     if (home == ST_HOME_EPOLL && s->home == ST_HOME_EPOLL && waits && !s->home_waited &&
-        !is_deeper(s, here, 0)) {
-        move_home(s, home, fd, site);
+        !st_is_deeper(s, here, 0)) {
+        st_move_home(s, home, fd, site);
         return true;
     }
     if (home == ST_HOME_EPOLL &&
         atomic_load_explicit(&s->next_home, memory_order_relaxed) == (uint32_t)fd + 1) {
         atomic_store_explicit(&s->next_home, 0, memory_order_relaxed);
-        move_home(s, home, fd, site);
+        st_move_home(s, home, fd, site);
         return true;
     }
     if (s->home_waited && !waits)
         return false;
     /* The loop has moved to another epoll fd when the first is not visited any more. */
-    if (by_fd && ++s->elsewhere >= (is_deeper(s, here, ST_NESTED_DEPTH) ? ST_MOVED_AFTER_NESTED
-                                                                        : ST_MOVED_AFTER)) {
-        move_home(s, home, fd, site);
+    if (by_fd && ++s->elsewhere >= (st_is_deeper(s, here, ST_NESTED_DEPTH) ? ST_MOVED_AFTER_NESTED
+                                                                           : ST_MOVED_AFTER)) {
+        st_move_home(s, home, fd, site);
         return true;
     }
     return false;
@@ -378,11 +359,11 @@ bool st_is_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site, bo
         if (home != ST_HOME_EPOLL || !st_promote(s))
             return false;
         if (s->home_fd != fd)
-            move_home(s, home, fd, site);
+            st_move_home(s, home, fd, site);
     }
     if (ST_UNLIKELY(atomic_load_explicit(&s->home_closed, memory_order_relaxed))) {
         /* Another thread closed the home fd: that loop has ended, and this is the next one. */
-        move_home(s, home, fd, site);
+        st_move_home(s, home, fd, site);
         atomic_store(&s->home_closed, 0);
     }
     bool same =
@@ -400,58 +381,6 @@ bool st_is_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site, bo
     if (ST_UNLIKELY(!s->home_told))
         st_capture_home(s);
     return true;
-}
-
-/* ---- poll-like loops ---- */
-
-/* Is this call site one of a library's that waits for nothing but events? Qt, and GLib with sources
- * of timers alone, wait for a single descriptor, and so does every blocking client. */
-static bool runs_main_loops(uintptr_t site)
-{
-    static const char *const names[] = {"/libglib-2.0.so", "/libQt5Core.so", "/libQt6Core.so"};
-    Dl_info info;
-    int error = errno;
-    const char *file = dladdr((const void *)site, &info) && info.dli_fname ? info.dli_fname : "";
-    errno = error;
-    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strstr(file, names[i]))
-            return true;
-    return false;
-}
-
-static void tag_at(enum st_home home, uintptr_t site)
-{
-    struct st_slot *s = st_tag(home, -1, site);
-    if (s)
-        s->iter_t0 = st_now();
-    else
-        st_poll_watch = 0;
-}
-
-void ST_COLD st_poll_returned(enum st_home home, uintptr_t site, unsigned long fds)
-{
-    unsigned empty = 0;
-    if (st_loops & ST_LOOPS_NAME && fds && st_own_name_matches()) {
-        struct st_slot *s = st_tag(home, -1, site);
-        if (s)
-            s->iter_t0 = st_now();
-        return;
-    }
-    if (!fds || !(st_poll_watch || st_loops & ST_LOOPS_POLL))
-        return;
-    for (unsigned i = 0; i < POLL_SITES; i++) {
-        if (poll_sites[i].site == site) {
-            if (fds > 1 ? ++poll_sites[i].returns >= ST_SITE_RETURNS
-                        : ++poll_sites[i].singles == ST_SITE_RETURNS && runs_main_loops(site))
-                tag_at(home, site);
-            return;
-        }
-        if (poll_sites[i].returns < poll_sites[empty].returns)
-            empty = i;
-    }
-    poll_sites[empty].site = site;
-    poll_sites[empty].returns = fds > 1;
-    poll_sites[empty].singles = fds == 1;
 }
 
 /* ---- by name, and the end of a home fd ---- */
@@ -480,6 +409,7 @@ void ST_COLD st_fd_closed(int fd)
 {
     if (st_is_agent || !st_same_process())
         return;
+    st_poll_closed(fd);
     struct st_slot *own = st_self;
     if (own && own->home_fd == fd && (own->home == ST_HOME_EPOLL || own->home == ST_HOME_URING)) {
         /* asyncio.run closes its loop, and then the interpreter ends: names are read before */

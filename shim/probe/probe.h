@@ -8,6 +8,7 @@
 #include "../slot.h"
 
 #include <errno.h>
+#include <sys/select.h>
 #include <time.h>
 #include <x86intrin.h>
 
@@ -262,6 +263,22 @@ bool st_is_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site, bo
 void st_home_driven_by(struct st_slot *s, int epfd);
 struct pollfd;
 bool st_polls_elsewhere(struct st_slot *s, const struct pollfd *fds, unsigned long n);
+/* What a select of the loop's waits for, and what the agent has found among what it waits for. */
+void st_note_selected(struct st_slot *s, int n, const fd_set *in);
+void st_home_is_epoll(struct st_slot *s);
+void st_move_home(struct st_slot *s, enum st_home home, int fd, uintptr_t site);
+
+/* A wait that much deeper in the stack than the home wait is one of a callback's: a nested loop
+ * (Node's execSync), until it has been so often that the home must be given up for lost. */
+enum { ST_NESTED_DEPTH = 1024, ST_MAIN_STACK = 8 << 20, ST_MOVED_AFTER_NESTED = 256 };
+
+/* Is the stack at `here` more than that much deeper than it was at the home wait? */
+static inline bool st_is_deeper(const struct st_slot *s, uintptr_t here, uintptr_t than)
+{
+    uintptr_t below = s->home_depth - here;
+    return below > than && below < ST_MAIN_STACK; /* else: a coroutine's stack */
+}
+
 void st_home_begin(struct st_slot *s);
 void st_home_end(struct st_slot *s);
 /* Ends the iteration that the calling thread is in, since its loop ends. */
@@ -281,7 +298,21 @@ void st_rest_end(struct st_slot *s, bool rests);
 
 /* Poll-like waits of threads that are not (yet) loop threads: counts returns to one call site, and
  * tags the thread. */
-void st_poll_returned(enum st_home home, uintptr_t site, unsigned long fds);
+/* It has been tagged, and has not waited at home yet. */
+static inline bool st_is_homeless(const struct st_slot *s)
+{
+    return s->home == ST_HOME_NONE;
+}
+
+struct st_polled {
+    unsigned long count;
+    int fds[ST_HOME_POLLED]; /* the first of them; -1: no more */
+};
+void st_polled_of_poll(struct st_polled *p, const struct pollfd *fds, unsigned long n);
+void st_poll_returned(enum st_home home, uintptr_t site, const struct st_polled *polled);
+/* Such a descriptor is told to st_fd_closed when it is closed, and that tells the other. */
+void st_watch_close(int fd);
+void st_poll_closed(int fd);
 extern _Thread_local uint8_t st_poll_watch __attribute__((tls_model("initial-exec")));
 
 extern bool st_poll_all; /* on every thread */

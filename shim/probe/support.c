@@ -322,7 +322,7 @@ ST_EXPORT void stalltrace_loop_begin(const char *name)
     if (s) {
         s->api_name = name;
         s->by_api = true;
-        s->iter_t0 = 0;
+        s->iter_t0 = st_now();
     }
 }
 

@@ -1,5 +1,14 @@
 # Programs whose loops stop, begin late, or are no loops of theirs.
+check_PROGRAMS += tests/programs/verdict/ppoll_on_epoll tests/programs/verdict/before_first_wait
+tests_programs_verdict_ppoll_on_epoll_CFLAGS = $(PROGRAM_CFLAGS)
+tests_programs_verdict_before_first_wait_CFLAGS = $(PROGRAM_CFLAGS)
+
 EXTRA_DIST += \
+	tests/programs/verdict/event_machine.rb \
+	tests/programs/verdict/plain.rb \
+	tests/programs/verdict/polls.py \
+	tests/programs/verdict/qt_first_callback.cpp \
+	tests/e2e/test_verdict_homes.py \
 	tests/programs/verdict/stopped_loop.py \
 	tests/programs/verdict/stopped_loop_unittest.py \
 	tests/programs/verdict/stopped_loops.py \
