@@ -88,29 +88,78 @@ static bool runs_a_loop(const struct frame *frame)
     return false;
 }
 
+static bool is_import_machinery(const struct frame *frame)
+{
+    return frame->lang == LANG_PYTHON && frame->file != NULL &&
+           (starts_with(frame->file, "<frozen importlib") ||
+            strstr(frame->file, "/importlib/") != NULL);
+}
+
+/* A module that is being imported, and imports another: the line to blame is the one that imported
+ * it, in the handler. */
+static bool is_imported_on_the_way(const struct stack_view *view, size_t at)
+{
+    const struct frame *frame = &view->frames[at];
+    size_t inner = at, outer = at + 1;
+    if (frame->lang != LANG_PYTHON || frame->function == NULL ||
+        strcmp(frame->function, "<module>") != 0)
+        return false;
+    while (inner > 0 && view->frames[inner - 1].lang != LANG_PYTHON)
+        inner--;
+    while (outer < view->count && view->frames[outer].lang != LANG_PYTHON)
+        outer++;
+    if (inner == 0 || outer == view->count || !is_import_machinery(&view->frames[inner - 1]) ||
+        !is_import_machinery(&view->frames[outer]))
+        return false;
+    for (; outer < view->count; outer++) {
+        if (view->frames[outer].origin == ORIGIN_USER)
+            return true;
+    }
+    return false;
+}
+
 static ptrdiff_t innermost(const struct stack_view *view, enum frame_origin origin,
                            bool outside_loop)
 {
     for (size_t i = 0; i < view->count; i++) {
-        if (view->frames[i].origin == origin && view->frames[i].outside_loop == outside_loop)
+        if (view->frames[i].origin == origin && view->frames[i].outside_loop == outside_loop &&
+            !is_imported_on_the_way(view, i))
             return (ptrdiff_t)i;
     }
     return -1;
 }
 
+/* With `python -c` and in an interactive session the whole program has no file: then what it made
+ * is the user's code. */
+static void own_generated_code(struct stack_view *view)
+{
+    const struct frame *outermost = NULL;
+    for (size_t i = 0; i < view->count; i++) {
+        if (view->frames[i].lang == LANG_PYTHON)
+            outermost = &view->frames[i];
+    }
+    if (outermost == NULL || outermost->origin != ORIGIN_GENERATED)
+        return;
+    for (size_t i = 0; i < view->count; i++) {
+        if (view->frames[i].origin == ORIGIN_GENERATED)
+            view->frames[i].origin = ORIGIN_USER;
+    }
+}
+
 /* In this order: the user's code under the loop; a package under the loop; the user's code around
- * the loop; then ever less useful places, so that there is always an answer. A system library comes
- * before a runtime (what Python called says more than that Python called it). */
+ * the loop; code that was made at run time; then ever less useful places, so that there is always
+ * an answer. A system library comes before a runtime (what Python called says more than that Python
+ * called it). */
 static ptrdiff_t choose(const struct stack_view *view)
 {
     static const struct {
         enum frame_origin origin;
         bool outside_loop;
     } order[] = {
-        {ORIGIN_USER, false},       {ORIGIN_THIRD_PARTY, false}, {ORIGIN_USER, true},
-        {ORIGIN_THIRD_PARTY, true}, {ORIGIN_STDLIB, false},      {ORIGIN_STDLIB, true},
-        {ORIGIN_SYSTEM, false},     {ORIGIN_RUNTIME, false},     {ORIGIN_SYSTEM, true},
-        {ORIGIN_RUNTIME, true},
+        {ORIGIN_USER, false},      {ORIGIN_THIRD_PARTY, false}, {ORIGIN_USER, true},
+        {ORIGIN_GENERATED, false}, {ORIGIN_GENERATED, true},    {ORIGIN_THIRD_PARTY, true},
+        {ORIGIN_STDLIB, false},    {ORIGIN_STDLIB, true},       {ORIGIN_SYSTEM, false},
+        {ORIGIN_RUNTIME, false},   {ORIGIN_SYSTEM, true},       {ORIGIN_RUNTIME, true},
     };
     for (size_t i = 0; i < COUNT_OF(order); i++) {
         ptrdiff_t found = innermost(view, order[i].origin, order[i].outside_loop);
@@ -148,6 +197,7 @@ void find_culprit(struct stack_view *view, const char *exe, const struct app_dir
         frame->origin = i == 0 && view->begins_with_call ? ORIGIN_LIBC : origin_of(frame, exe);
         frame->outside_loop = i > loop_at;
     }
+    own_generated_code(view);
     view->natural = view->culprit = choose(view);
     ptrdiff_t narrowed = app_dirs != NULL ? choose_in(view, app_dirs) : -1;
     if (narrowed >= 0)

@@ -73,29 +73,6 @@ void describe_function(struct strbuf *out, const char *name)
     sb_free(&brief);
 }
 
-/* What the culprit called, where it was not the blocking function itself: `socket.getaddrinfo`. */
-static void describe_via(struct strbuf *out, const struct stack_view *view)
-{
-    if (view->culprit < 2)
-        return;
-    const struct frame *via = &view->frames[view->culprit - 1];
-    if (via->function == NULL || via->origin == ORIGIN_RUNTIME || via->origin == ORIGIN_LIBC)
-        return;
-    if (via->lang == LANG_PYTHON && via->file != NULL) {
-        const char *base = base_name(via->file);
-        size_t stem = strcspn(base, ".");
-        struct strbuf module = {0};
-        sb_addn(&module, base, stem);
-        if (strcmp(module.data, "__init__") != 0) {
-            sb_add_clean(out, module.data);
-            sb_add(out, ".");
-        }
-        sb_free(&module);
-    }
-    describe_function(out, via->function);
-    sb_add(out, " → ");
-}
-
 void describe_wait(struct strbuf *out, const char *detail)
 {
     static const char holder[] = "held by ";
@@ -110,7 +87,10 @@ void describe_wait(struct strbuf *out, const char *detail)
 void describe_cause(struct strbuf *out, const char *call, const char *detail,
                     const struct stack_view *view)
 {
-    describe_via(out, view);
+    if (view->callee != NULL) {
+        describe_function(out, view->callee);
+        sb_add(out, " → ");
+    }
     sb_add_clean(out, call);
     if (detail != NULL && detail[0] != '\0') {
         sb_add(out, " (");

@@ -1,13 +1,14 @@
-/* What makes two stalls the same finding: the kind, the call, and the functions of the user's code
- * on the way to it. Nothing that changes with a build, a machine, or a line inserted above. */
+/* What identifies a finding across builds, machines and line shifts, for baselines: the kind, the
+ * call, what the culprit called, and the culprit. Nothing of its callers, no line, no address, and
+ * no name that is there only with debug symbols. Places in one function may share it. */
 #define _GNU_SOURCE
-#include "stackview.h"
-
 #include <stdio.h>
 #include <string.h>
 
+#include "place.h"
+
 /* Part of every fingerprint: a changed scheme must not silently match an old baseline. */
-#define SCHEME "1"
+#define SCHEME "2"
 
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
@@ -30,56 +31,49 @@ static uint64_t hash_module(uint64_t hash, const char *module)
     return hash_text(hash, "");
 }
 
-/* The directory of the script that was started, with its slash: paths below it are stable wherever
- * the project was checked out. */
-static size_t project_root(const struct stack_view *view, const char **root)
+/* Since 3.12 Python runs comprehensions in the function that they stand in: what makes the same
+ * call is to be the same. */
+static const struct frame *enclosing(const struct stack_view *view, const struct frame *frame)
 {
-    for (size_t i = view->count; i-- > 0;) {
-        const struct frame *frame = &view->frames[i];
-        if (frame->lang != LANG_PYTHON || frame->origin != ORIGIN_USER)
+    static const char *const inner[] = {"<listcomp>", "<dictcomp>", "<setcomp>"};
+    const struct frame *end = view->frames + view->count;
+    for (const struct frame *at = frame; at < end; at++) {
+        if (at->lang != LANG_PYTHON || at->function == NULL || at->file == NULL)
             continue;
-        if (frame->file == NULL || frame->function == NULL ||
-            strcmp(frame->function, "<module>") != 0)
+        if (strcmp(at->file, frame->file) != 0)
             break;
-        *root = frame->file;
-        return (size_t)(base_name(frame->file) - frame->file);
+        bool is_inner = false;
+        for (size_t i = 0; i < COUNT_OF(inner); i++)
+            is_inner = is_inner || strcmp(last_name(at->function), inner[i]) == 0;
+        if (!is_inner)
+            return at;
     }
-    return 0;
+    return frame;
 }
 
-/* Base name and parent directory: `users/views.py` and not `/home/me/shop/users/views.py`. */
-static const char *last_two_parts(const char *file)
+static uint64_t hash_culprit(uint64_t hash, const struct stack_view *view,
+                             const struct frame *frame)
 {
-    const char *base = base_name(file);
-    if (base - file < 2)
-        return base;
-    const char *parent = base - 1;
-    while (parent > file && parent[-1] != '/')
-        parent--;
-    return parent;
-}
-
-static uint64_t hash_file(uint64_t hash, const struct stack_view *view, const char *file)
-{
-    const char *root = NULL;
-    size_t root_len = project_root(view, &root);
-    if (root_len > 0 && strncmp(file, root, root_len) == 0)
-        return hash_text(hash, file + root_len);
-    return hash_text(hash, last_two_parts(file));
-}
-
-static uint64_t hash_frame(uint64_t hash, const struct stack_view *view, const struct frame *frame)
-{
+    if (frame->lang == LANG_PYTHON && frame->file != NULL && frame->function != NULL) {
+        hash = hash_text(hash, last_name(enclosing(view, frame)->function));
+        return hash_text(hash, base_name(frame->file));
+    }
     hash = hash_text(hash, frame->function);
     if (frame->module != NULL)
         return hash_module(hash, frame->module);
-    return frame->file != NULL ? hash_file(hash, view, frame->file) : hash_text(hash, "");
+    return hash_text(hash, frame->file != NULL ? base_name(frame->file) : NULL);
 }
 
-static bool same_place(const struct frame *a, const struct frame *b)
+/* A native function of another module may have a name or not: its module has one always. */
+static uint64_t hash_callee(uint64_t hash, const struct frame *frame)
 {
-    return a->function == b->function && a->module == b->module &&
-           (a->module != NULL || a->file == b->file);
+    if (frame == NULL)
+        return hash_text(hash, NULL);
+    if (frame->lang == LANG_NATIVE && frame->module != NULL)
+        return hash_module(hash, frame->module);
+    hash =
+        hash_text(hash, frame->lang == LANG_PYTHON ? last_name(frame->function) : frame->function);
+    return hash_text(hash, frame->file != NULL ? base_name(frame->file) : NULL);
 }
 
 void fingerprint(char out[FINGERPRINT_DIGITS + 1], enum stall_kind kind, const char *call,
@@ -87,22 +81,11 @@ void fingerprint(char out[FINGERPRINT_DIGITS + 1], enum stall_kind kind, const c
 {
     uint64_t hash = hash_text(HASH_SEED, SCHEME);
     hash = hash_text(hash, kind == STALL_CALL ? "call" : "iteration");
-    hash = hash_text(hash, call);
-    const struct frame *culprit = view->natural < 0 ? NULL : &view->frames[view->natural];
-    const struct frame *previous = NULL;
-    if (culprit != NULL && culprit->origin > ORIGIN_STDLIB) {
-        /* Nobody's own code: what surrounds it is the runtime's affair and changes with it. */
-        hash = hash_frame(hash, view, culprit);
-        culprit = NULL;
+    if (kind == STALL_CALL) {
+        hash = hash_text(hash, call);
+        hash = hash_callee(hash, view->natural_callee);
     }
-    for (size_t i = 0; culprit != NULL && i < view->count; i++) {
-        const struct frame *frame = &view->frames[i];
-        if (frame->origin != culprit->origin || frame->outside_loop != culprit->outside_loop)
-            continue;
-        /* Recursion: the depth is not part of what happened. */
-        if (previous == NULL || !same_place(previous, frame))
-            hash = hash_frame(hash, view, frame);
-        previous = frame;
-    }
+    if (view->natural >= 0)
+        hash = hash_culprit(hash, view, &view->frames[view->natural]);
     snprintf(out, FINGERPRINT_DIGITS + 1, "%016llx", (unsigned long long)hash);
 }

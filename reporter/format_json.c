@@ -12,11 +12,19 @@ static void write_loop(struct json_writer *w, const struct model *model, const s
     json_string(w, "home", loop->home);
     json_uint(w, "iterations", loop->iterations);
     json_ms(w, "max_iteration_ms", loop->max_iteration_ns);
+    json_ms(w, "duration_ms", loop->seen_ns > loop->began_ns ? loop->seen_ns - loop->began_ns : 0);
     if (model->budget_ns > 0) {
         uint64_t longest;
         json_uint(w, "iterations_over_budget", loop_over_budget(model, loop, &longest));
     }
     json_end_object(w);
+}
+
+/* It says how it ended, and nothing of it is known to be missing. */
+static bool is_complete(const struct trace *trace)
+{
+    return trace->ended && trace->loss_count == 0 && trace->dropped_stalls == 0 &&
+           trace->bad_lines == 0 && !trace->cut_off;
 }
 
 static void write_process(struct json_writer *w, const struct model *model,
@@ -30,6 +38,13 @@ static void write_process(struct json_writer *w, const struct model *model,
         json_string(w, NULL, trace->argv[i]);
     json_end_array(w);
     json_bool(w, "ended", trace->ended);
+    json_string(w, "host", trace->host);
+    json_time(w, "began_at", trace->start_ns);
+    if (trace->ended)
+        json_time(w, "ended_at", trace->start_ns + trace->end_ns);
+    else
+        json_null(w, "ended_at");
+    json_bool(w, "complete", is_complete(trace));
     if (trace->moments.serves)
         json_time(w, "serving_at", trace->start_ns + trace->moments.serving_ns);
     else
@@ -112,13 +127,20 @@ static void write_time(struct json_writer *w, const struct time_split *time)
     const struct {
         const char *name;
         uint64_t ns;
-    } parts[] = {{"calls_ms", time->calls_ns},         {"cpu_ms", time->cpu_ns},
-                 {"runnable_ms", time->runnable_ns},   {"asleep_ms", time->asleep_ns},
-                 {"throttled_ms", time->throttled_ns}, {"frozen_ms", time->frozen_ns},
-                 {"found_ms", time->found_ns}};
+        bool known;
+    } parts[] = {{"calls_ms", time->calls_ns, true},
+                 {"cpu_ms", time->cpu_ns, time->measured},
+                 {"runnable_ms", time->runnable_ns, time->measured},
+                 {"asleep_ms", time->asleep_ns, time->measured},
+                 {"throttled_ms", time->throttled_ns, true},
+                 {"frozen_ms", time->frozen_ns, true},
+                 {"found_ms", time->found_ns, true}};
     json_begin_object(w, "time");
     for (size_t i = 0; i < COUNT_OF(parts); i++) {
-        json_ms(w, parts[i].name, parts[i].ns);
+        if (parts[i].known)
+            json_ms(w, parts[i].name, parts[i].ns);
+        else
+            json_null(w, parts[i].name);
     }
     json_end_object(w);
 }
@@ -195,6 +217,53 @@ static void write_profile(struct json_writer *w, const struct profile *profile)
     write_spots(w, profile);
 }
 
+static void write_detail(struct json_writer *w, const struct detail *detail, const char *text)
+{
+    json_begin_object(w, NULL);
+    json_string(w, "detail", text);
+    json_uint(w, "count", detail->count);
+    json_ms(w, "total_ms", detail->total_ns);
+    json_end_object(w);
+}
+
+/* The largest, and one for all others. */
+static void write_details(struct json_writer *w, const struct details *details)
+{
+    enum { SHOWN = 100 };
+    struct detail others = details->others;
+    json_begin_array(w, "details");
+    for (size_t i = 0; i < details->count; i++) {
+        if (i < SHOWN) {
+            write_detail(w, &details->kept[i], details->kept[i].text);
+        } else {
+            others.count += details->kept[i].count;
+            others.total_ns += details->kept[i].total_ns;
+        }
+    }
+    if (others.count > 0)
+        write_detail(w, &others, "other");
+    json_end_array(w);
+}
+
+static void write_stacks(struct json_writer *w, const struct finding *finding)
+{
+    json_begin_array(w, "stacks");
+    for (size_t i = 0; i < finding->stack_count; i++) {
+        json_begin_object(w, NULL);
+        write_stack(w, finding->stacks[i]);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
+static void write_moment(struct json_writer *w, const char *key, uint64_t unix_ns)
+{
+    if (unix_ns > 0)
+        json_time(w, key, unix_ns);
+    else
+        json_null(w, key);
+}
+
 static void write_finding(struct json_writer *w, const struct model *model,
                           const struct finding *finding)
 {
@@ -202,19 +271,26 @@ static void write_finding(struct json_writer *w, const struct model *model,
     json_string(w, "fingerprint", finding->fingerprint);
     json_string(w, "kind", finding->kind == STALL_CALL ? "call" : "iteration");
     json_string(w, "call", finding->call);
+    json_string(w, "callee", finding->kind == STALL_CALL ? finding->view->callee : NULL);
     json_string(w, "class", finding->class_name);
     json_string(w, "detail", finding->detail);
     json_bool(w, "strict", finding->strict);
     json_uint(w, "count", finding->count);
     json_ms(w, "total_ms", finding->total_ns);
     json_ms(w, "max_ms", finding->max_ns);
+    json_ms(w, "starved_ms", finding->starved_ns);
+    write_moment(w, "first_at", finding->first_ns);
+    write_moment(w, "last_at", finding->last_ns);
     json_bool(w, "in_progress", finding->in_progress > 0);
     json_begin_object(w, "loop");
     json_int(w, "pid", finding->trace->pid);
     json_int(w, "tid", finding->loop ? finding->loop->tid : finding->trace->pid);
     json_string(w, "name", finding->loop ? finding->loop->name : "");
     json_end_object(w);
+    json_string(w, "host", finding->trace->host);
     write_stack(w, finding->view);
+    write_details(w, &finding->details);
+    write_stacks(w, finding);
     write_tasks(w, &finding->tasks);
     if (finding->profile != NULL)
         write_profile(w, finding->profile);
@@ -282,10 +358,15 @@ void format_json(struct strbuf *out, const struct model *model,
     json_end_array(w);
     write_findings(w, "findings", model, false);
     write_findings(w, "suppressed", model, true);
+    json_begin_object(w, "starved");
+    struct model_totals totals = model_totals(model);
+    json_uint(w, "count", totals.starved_count);
+    json_ms(w, "total_ms", totals.starved_ns);
+    json_end_object(w);
     write_losses(w, model);
     write_startup(w, model);
     json_begin_object(w, "dropped");
-    json_uint(w, "stalls", model_totals(model).dropped_stalls);
+    json_uint(w, "stalls", totals.dropped_stalls);
     json_end_object(w);
     json_end_object(w);
     sb_add(out, "\n");

@@ -4,20 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct sample_group *group_of(struct profile *profile, const char *key)
+#include "place.h"
+
+static struct sample_group *group_of(struct profile *profile, uint64_t key)
 {
     for (size_t i = 0; i < profile->group_count; i++) {
-        if (strcmp(profile->groups[i].key, key) == 0)
+        if (profile->groups[i].key == key)
             return &profile->groups[i];
     }
     GROW(profile->groups, profile->group_count, profile->group_cap);
     struct sample_group *group = &profile->groups[profile->group_count++];
-    *group = (struct sample_group){0};
-    memcpy(group->key, key, sizeof(group->key));
+    *group = (struct sample_group){.key = key};
     return group;
 }
 
-static void add_stack(struct profile *profile, const char *key, const struct stack_view *view,
+static void add_stack(struct profile *profile, uint64_t key, const struct stack_view *view,
                       uint64_t count)
 {
     struct sample_group *group = group_of(profile, key);
@@ -65,9 +66,7 @@ static void add_wait(struct waits *waits, const char *detail, uint64_t count)
 void profile_sample(struct profile *profile, const struct sample *sample,
                     const struct stack_view *view)
 {
-    char key[FINGERPRINT_DIGITS + 1];
-    fingerprint(key, STALL_ITERATION, "iteration", view);
-    add_stack(profile, key, view, sample->count);
+    add_stack(profile, place_key(view, STALL_ITERATION, NULL), view, sample->count);
     if (sample->asleep) {
         struct blind_spot spot = {sample->syscall_name, sample->wait_channel, sample->count};
         add_spot(profile, &spot);
@@ -105,6 +104,7 @@ static void add_time(struct time_split *into, const struct time_split *from)
     add_to(&into->frozen_ns, from->frozen_ns);
     add_to(&into->found_ns, from->found_ns);
     into->found_unknown |= from->found_unknown;
+    into->measured |= from->measured;
 }
 
 void profile_time(struct profile *profile, const struct breakdown *breakdown, uint64_t elapsed_ns)

@@ -6,9 +6,9 @@
 #include "stackview.h"
 #include "tasks.h"
 
-/* Stacks that differ in nothing but lines and frames that are not the user's. */
+/* Stacks that blame the same function. */
 struct sample_group {
-    char key[FINGERPRINT_DIGITS + 1];
+    uint64_t key; /* of the place */
     uint64_t count;
     struct sampled_stack {
         const struct stack_view *view;

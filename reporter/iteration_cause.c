@@ -87,6 +87,8 @@ enum cause profile_cause(const struct profile *profile)
     }
     if (own + time->runnable_ns == 0)
         return CAUSE_UNKNOWN;
+    if (!time->measured) /* but for the calls, nothing is known of it */
+        return small_ns > profile->worst_ns / 2 ? CAUSE_CALLS : CAUSE_UNKNOWN;
     /* A busy machine makes everything longer. What is too long without that is the program's. */
     if (time->runnable_ns > own && own < profile->worst.threshold_ns)
         return CAUSE_RUNNABLE;

@@ -23,7 +23,14 @@ libreporter_la_SOURCES = \
 	reporter/excerpt.h \
 	reporter/files.c \
 	reporter/files.h \
+	reporter/callee.c \
+	reporter/details.c \
+	reporter/details.h \
+	reporter/findings.c \
+	reporter/findings.h \
 	reporter/fingerprint.c \
+	reporter/place.c \
+	reporter/place.h \
 	reporter/format_json.c \
 	reporter/format_stats.c \
 	reporter/format_stats.h \

@@ -2,7 +2,7 @@
  * `_PyEval_EvalFrameDefault`: each such native frame stands for the Python frames up to and
  * including the next `entry` (several since 3.11, one before). From 3.12 on the trace says which
  * native frames these are, since a compiler may have split that function into nameless parts. */
-#include "stackview.h"
+#include "place.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +181,7 @@ struct stack_view *stack_view_new(struct symbols *symbols, const struct stack *s
     if (call != NULL)
         name_call(view, call);
     find_culprit(view, exe, app_dirs);
+    find_callee(view);
     if (view->broken)
         view->hint = hint_for_broken(view, exe);
     return view;
@@ -192,6 +193,24 @@ void stack_view_free(struct stack_view *view)
         return;
     free(view->frames);
     free(view);
+}
+
+static bool frames_are_equal(const struct frame *a, const struct frame *b)
+{
+    bool named = a->function != NULL || a->file != NULL;
+    return a->lang == b->lang && a->function == b->function && a->file == b->file &&
+           a->line == b->line && a->module == b->module && (named || a->vaddr == b->vaddr);
+}
+
+bool stack_views_are_equal(const struct stack_view *a, const struct stack_view *b)
+{
+    if (a == b)
+        return true;
+    for (size_t i = 0; a->count == b->count && i < a->count; i++) {
+        if (!frames_are_equal(&a->frames[i], &b->frames[i]))
+            return false;
+    }
+    return a->count == b->count;
 }
 
 const char *lang_name(enum frame_lang lang)

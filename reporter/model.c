@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "describe.h"
+#include "findings.h"
+#include "place.h"
 
 /* A stack of one trace, together with the call that was made from it. */
 struct seen_stack {
@@ -19,17 +21,6 @@ void model_init(struct model *model, struct symbols *symbols, const struct rules
         .symbols = symbols, .rules = rules, .by_detail = rules != NULL && rules_use_detail(rules)};
 }
 
-static void free_profile(void *value);
-
-static void free_findings(struct finding **findings, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        free_profile(findings[i]->profile);
-        free(findings[i]);
-    }
-    free(findings);
-}
-
 static void free_profile(void *value)
 {
     struct profile *profile = value;
@@ -41,8 +32,7 @@ static void free_profile(void *value)
 
 void model_free(struct model *model)
 {
-    free_findings(model->findings, model->count);
-    free_findings(model->startup, model->startup_count);
+    findings_free(model);
     map_free(&model->iterations, free_profile);
     free(model->excuses);
     free(model->losses);
@@ -52,7 +42,6 @@ void model_free(struct model *model)
     for (size_t i = 0; i < model->trace_count; i++)
         trace_free(model->traces[i]);
     free(model->traces);
-    map_free(&model->by_fingerprint, NULL);
     map_free(&model->by_stack, free);
 }
 
@@ -107,46 +96,6 @@ static const char *suppressed_by(const struct model *model, const struct trace *
     return rules_match(model->rules, &subject);
 }
 
-static uint64_t finding_key(const char *digits, const char *rule, bool startup)
-{
-    uint64_t key = strtoull(digits, NULL, 16);
-    if (startup)
-        key = hash_bytes(key, "startup", sizeof("startup"));
-    return rule != NULL ? hash_bytes(key, "suppressed", sizeof("suppressed")) : key;
-}
-
-static struct finding *find_or_add(struct model *model, const struct trace *trace,
-                                   const struct stall *stall, const struct stack_view *view)
-{
-    char digits[FINGERPRINT_DIGITS + 1];
-    fingerprint(digits, stall->kind, stall->call, view);
-    const char *rule = suppressed_by(model, trace, stall, view);
-    uint64_t key = finding_key(digits, rule, stall->startup);
-    struct finding *finding = map_get(&model->by_fingerprint, key);
-    if (finding != NULL)
-        return finding;
-    finding = mem_calloc(1, sizeof(*finding));
-    memcpy(finding->fingerprint, digits, sizeof(digits));
-    finding->order = model->count + model->startup_count;
-    finding->startup = stall->startup;
-    finding->kind = stall->kind;
-    finding->call = stall->call;
-    finding->class_name = stall->class_name;
-    finding->strict = true;
-    finding->suppressed_by = rule;
-    if (stall->kind == STALL_ITERATION)
-        finding->profile = mem_calloc(1, sizeof(*finding->profile));
-    if (stall->startup) {
-        GROW(model->startup, model->startup_count, model->startup_cap);
-        model->startup[model->startup_count++] = finding;
-    } else {
-        GROW(model->findings, model->count, model->cap);
-        model->findings[model->count++] = finding;
-    }
-    map_put(&model->by_fingerprint, key, finding);
-    return finding;
-}
-
 /* The view of a stack, and unless `as_sample` the finding that the stall belongs to. */
 static struct seen_stack *seen(struct model *model, const struct trace *trace,
                                const struct stall *stall, bool as_sample)
@@ -163,25 +112,11 @@ static struct seen_stack *seen(struct model *model, const struct trace *trace,
         map_put(&model->by_stack, key, known);
     }
     if (known->finding == NULL && !as_sample)
-        known->finding = find_or_add(model, trace, stall, known->view);
+        known->finding =
+            finding_of(model, stall, known->view, suppressed_by(model, trace, stall, known->view));
+    if (known->finding != NULL && known->finding->joined != NULL)
+        known->finding = known->finding->joined;
     return known;
-}
-
-/* Adds to a finding and lets the longest stall stand for it. */
-static void account(struct finding *finding, const struct stack_view *view,
-                    const struct trace *trace, const struct stall *stall, uint64_t count,
-                    uint64_t added_ns)
-{
-    add_to(&finding->count, count);
-    add_to(&finding->total_ns, added_ns);
-    if (stall->elapsed_ns > finding->max_ns || finding->trace == NULL) {
-        finding->max_ns = stall->elapsed_ns;
-        if (stall->detail != NULL) /* those that were only counted have none */
-            finding->detail = stall->detail;
-        finding->trace = trace;
-        finding->loop = stall->loop;
-        finding->view = view;
-    }
 }
 
 /* A stall that a suppression covers excuses the iteration that it was in. */
@@ -190,8 +125,8 @@ static void excuse(struct model *model, const struct finding *finding, const str
     if (stall->loop == NULL || finding->suppressed_by == NULL)
         return;
     GROW(model->excuses, model->excuse_count, model->excuse_cap);
-    model->excuses[model->excuse_count++] =
-        (struct excuse){stall->loop, stall->at_ns, stall->at_ns + stall->elapsed_ns};
+    model->excuses[model->excuse_count++] = (struct excuse){
+        stall->loop, stall->at_ns, stall->at_ns + stall->elapsed_ns + stall->starved_ns};
 }
 
 static uint64_t iteration_key(const struct trace *trace, const struct stall *stall)
@@ -230,8 +165,10 @@ static struct finding *settle_iteration(struct model *model, const struct trace 
         tasks_add(&profile->tasks, stall->task, stall->coroutine, 1);
     const struct sample_group *dominant = profile_dominant(profile);
     const struct stack_view *view = dominant != NULL ? group_view(dominant) : first->view;
-    struct finding *finding = find_or_add(model, trace, stall, view);
-    account(finding, view, trace, stall, 1, stall->elapsed_ns);
+    struct finding *finding =
+        finding_of(model, stall, view, suppressed_by(model, trace, stall, view));
+    finding_account(finding, view, trace, stall, 1, stall->elapsed_ns);
+    finding->starved_ns += stall->starved_ns;
     profile_merge(finding->profile, profile);
     tasks_merge(&finding->tasks, &profile->tasks);
     profile_free(profile); /* empty it; the map keeps it */
@@ -265,6 +202,8 @@ static void announce_iteration(struct model *model, const struct trace *trace,
                                   .loop = stall->loop,
                                   .view = view};
     fingerprint(preliminary.fingerprint, stall->kind, stall->call, view);
+    preliminary.place = finding_key(place_key(view, stall->kind, stall->call),
+                                    preliminary.suppressed_by, stall->startup);
     model->on_stall(model->ctx, &preliminary, trace, stall, true);
 }
 
@@ -287,7 +226,9 @@ static void on_stall(void *ctx, struct trace *trace, const struct stall *stall)
         const struct seen_stack *known = seen(model, trace, stall, false);
         finding = known->finding;
         is_new = finding->count == 0;
-        account(finding, known->view, trace, stall, 1, stall->elapsed_ns);
+        finding_account(finding, known->view, trace, stall, 1, stall->elapsed_ns);
+        if (stall->ended)
+            finding->starved_ns += stall->starved_ns;
         tasks_add(&finding->tasks, stall->task, stall->coroutine, 1);
         finding->strict = finding->strict && stall->strict;
         if (!stall->ended)
@@ -320,11 +261,19 @@ static void on_stall_end(void *ctx, struct trace *trace, const struct stall *sta
     struct model *model = ctx;
     struct finding *finding;
     if (stall->kind == STALL_ITERATION) {
+        if (stall->nothing) {
+            profile_free(profile_of(model, trace, stall));
+            return;
+        }
         finding = settle_iteration(model, trace, stall);
     } else {
         const struct seen_stack *known = seen(model, trace, stall, false);
         finding = known->finding;
-        account(finding, known->view, trace, stall, 0, added_ns);
+        if (stall->nothing)
+            finding_take_back(finding, stall, added_ns);
+        else
+            finding_account(finding, known->view, trace, stall, 0, added_ns);
+        finding->starved_ns += stall->nothing ? 0 : stall->starved_ns;
         if (stall->ended && finding->in_progress > 0)
             finding->in_progress--;
     }
@@ -340,7 +289,8 @@ static void on_more(void *ctx, struct trace *trace, const struct stall *stall, u
     const struct seen_stack *known = seen(model, trace, stall, false);
     struct finding *finding = known->finding;
     bool is_new = finding->count == 0;
-    account(finding, known->view, trace, stall, count, total_ns);
+    finding_account(finding, known->view, trace, stall, count, total_ns);
+    finding->starved_ns += stall->starved_ns;
     finding->strict = finding->strict && stall->strict;
     if (model->on_stall != NULL)
         model->on_stall(model->ctx, finding, trace, stall, is_new);
@@ -357,27 +307,10 @@ struct trace_sink model_sink(struct model *model)
     };
 }
 
-static int by_total(const void *left, const void *right)
-{
-    const struct finding *a = *(const struct finding *const *)left;
-    const struct finding *b = *(const struct finding *const *)right;
-    if (a->total_ns != b->total_ns)
-        return a->total_ns > b->total_ns ? -1 : 1;
-    return a->order < b->order ? -1 : a->order > b->order;
-}
-
-static void sort(struct finding **findings, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        tasks_sort(&findings[i]->tasks);
-    if (count > 0)
-        qsort(findings, count, sizeof(struct finding *), by_total);
-}
-
 void model_sort(struct model *model)
 {
-    sort(model->findings, model->count);
-    sort(model->startup, model->startup_count);
+    findings_sort(model);
+    map_free(&model->by_stack, free); /* what it leads to may be gone */
 }
 
 void model_read_again(struct model *to, const struct model *from)

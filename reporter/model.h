@@ -3,25 +3,33 @@
 #ifndef STALLTRACE_MODEL_H
 #define STALLTRACE_MODEL_H
 
+#include "details.h"
 #include "iteration.h"
 #include "stackview.h"
 #include "suppress.h"
 #include "symbols.h"
 #include "trace.h"
 
+enum { STACKS_KEPT = 4 };
+
+/* The stalls of one place (place.h). */
 struct finding {
-    char fingerprint[FINGERPRINT_DIGITS + 1];
-    size_t order; /* in which it was first seen */
+    char fingerprint[FINGERPRINT_DIGITS + 1]; /* may be that of other places in the function, too */
+    uint64_t place;                           /* this one's alone */
+    size_t order;                             /* in which it was first seen */
     enum stall_kind kind;
     const char *call;
     const char *class_name;
     bool strict;  /* all of its stalls are strict ones */
     bool startup; /* all of them came before the process served */
     uint64_t count;
-    uint64_t total_ns;
-    uint64_t max_ns;
-    uint64_t in_progress;      /* stalls that had not ended when the trace was read */
-    const char *suppressed_by; /* the rule, or NULL */
+    uint64_t total_ns, max_ns; /* without starved_ns */
+    uint64_t starved_ns;
+    uint64_t ended_max_ns;      /* of those that have ended; max_ns may be one's that has not, */
+    uint64_t max_stall;         /* with this number */
+    uint64_t first_ns, last_ns; /* when the first and the last of them began (Unix); 0: not known */
+    uint64_t in_progress;       /* stalls that had not ended when the trace was read */
+    const char *suppressed_by;  /* the rule, or NULL */
     /* The longest stall stands for all of them: */
     const char *detail;
     const struct trace *trace;
@@ -29,6 +37,11 @@ struct finding {
     const struct stack_view *view; /* of an iteration: the stack that most samples have */
     struct profile *profile;       /* of an iteration, else NULL */
     struct tasks tasks;
+    struct details details;                       /* of calls */
+    const struct stack_view *stacks[STACKS_KEPT]; /* distinct ones, as they came */
+    size_t stack_count;
+    struct finding
+        *joined; /* it is part of that one now, which is of the whole function; or NULL */
 };
 
 /* Time of a loop that a suppression excuses. */
@@ -50,8 +63,9 @@ struct model {
     size_t loss_count, loss_cap;
     struct finding **startup; /* what came before the processes served: of no account */
     size_t startup_count, startup_cap;
-    struct map by_fingerprint; /* a suppressed finding stands beside one that is not */
-    struct map by_stack; /* hash of (trace, stack, call, kind[, detail]) → struct seen_stack */
+    struct map by_place;    /* a suppressed finding stands beside one that is not */
+    struct map by_function; /* of code whose lines may not be known → struct function_places */
+    struct map by_stack;    /* hash of (trace, stack, call, kind[, detail]) → struct seen_stack */
     struct map
         iterations; /* hash of (trace, stall) → struct profile, of those that have not ended */
     struct excuse *excuses;
@@ -93,7 +107,8 @@ struct model_totals {
     uint64_t iterations;
     uint64_t total_ns, max_ns;
     uint64_t dropped_stalls;
-    size_t over_budget; /* findings of those counted above */
+    uint64_t starved_count, starved_ns; /* calls and iterations with time without a CPU */
+    size_t over_budget;                 /* findings of those counted above */
     uint64_t iterations_over_budget, longest_over_budget_ns;
 };
 /* Iterations of a loop over the budget, and the longest of them, but for what suppressions excuse.

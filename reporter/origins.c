@@ -146,6 +146,20 @@ static enum frame_origin linked_in_origin(const struct frame *frame)
     return HAS_PREFIX(function, crates) ? ORIGIN_THIRD_PARTY : ORIGIN_USER;
 }
 
+/* What runs a loop, or is called by it before anybody's code is: never to blame. */
+static bool is_loop_implementation(const char *file)
+{
+#define RUN_PACKAGE(path) path,
+    static const char *const packages[] = {
+#include "../common/runtimes.def"
+    };
+    for (size_t i = 0; is_package_path(file) && i < COUNT_OF(packages); i++) {
+        if (strstr(file, packages[i]) != NULL)
+            return true;
+    }
+    return false;
+}
+
 static enum frame_origin native_origin(const struct frame *frame, const char *exe)
 {
     if (frame->module == NULL)
@@ -163,6 +177,8 @@ static enum frame_origin native_origin(const struct frame *frame, const char *ex
         return linked_in;
     if (exe != NULL && strcmp(frame->module_path, exe) == 0)
         return ORIGIN_USER;
+    if (is_loop_implementation(frame->module_path))
+        return ORIGIN_RUNTIME;
     if (is_package_path(frame->module_path))
         return ORIGIN_THIRD_PARTY;
     if (is_stdlib_path(frame->module_path))
@@ -183,10 +199,13 @@ static enum frame_origin script_origin(const struct frame *frame)
     if (starts_with(file, "<frozen ") || starts_with(file, "node:") ||
         starts_with(file, "internal/"))
         return ORIGIN_STDLIB;
-    /* <template>, <attrs generated init …>: made by a package. <string> and <stdin> are the user's:
-     * `python -c` and exec. */
-    if (file[0] == '<' && strcmp(file, "<string>") != 0 && strcmp(file, "<stdin>") != 0)
-        return frame->lang == LANG_PYTHON ? ORIGIN_THIRD_PARTY : ORIGIN_USER;
+    /* <template>, <attrs generated init …>: made by a package. <string> and <stdin> may be all that
+     * there is of the program, with `python -c`; or what exec, eval or a dataclass has made. */
+    if (file[0] == '<' && frame->lang == LANG_PYTHON)
+        return strcmp(file, "<string>") == 0 || strcmp(file, "<stdin>") == 0 ? ORIGIN_GENERATED
+                                                                             : ORIGIN_THIRD_PARTY;
+    if (is_loop_implementation(file))
+        return ORIGIN_RUNTIME;
     if (is_package_path(file))
         return ORIGIN_THIRD_PARTY;
     if (frame->lang == LANG_PYTHON && is_stdlib_path(file))

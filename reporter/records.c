@@ -34,6 +34,7 @@ static bool read_process(struct trace *trace, struct json_object *record)
     const char *exe = get_text(record, "exe");
     trace->pid = (int64_t)get_number(record, "pid");
     trace->exe = exe ? exe : "";
+    trace->host = get_text(record, "host");
     trace->start_ns = get_number(record, "start_ns");
     trace->budget_ns = get_number(record, "budget_ns");
     trace->iteration_threshold_ns = get_number(record, "iteration_threshold_ns");
@@ -141,6 +142,25 @@ static bool read_stall_base(struct trace *trace, struct json_object *record, str
     return stall->kind == STALL_ITERATION || stall->call != NULL;
 }
 
+/* Takes the time without a CPU out: it is not the program's. What is left may be under the
+ * threshold, unless that does not count. */
+static void set_elapsed(const struct trace *trace, struct stall *stall, uint64_t elapsed_ns,
+                        uint64_t starved_ns)
+{
+    uint64_t threshold = stall->kind == STALL_ITERATION ? trace->iteration_threshold_ns
+                                                        : threshold_of(trace, stall->class_name);
+    stall->starved_ns = starved_ns < elapsed_ns ? starved_ns : elapsed_ns;
+    stall->elapsed_ns = elapsed_ns - stall->starved_ns;
+    stall->nothing = !stall->strict && stall->starved_ns > 0 && stall->elapsed_ns < threshold;
+}
+
+/* An iteration is told of once; old recorders told of some again, when they had ended. */
+static bool is_known(const struct stall *stall)
+{
+    return stall->kind == STALL_ITERATION && stall->loop != NULL &&
+           stall->loop->last_at_ns[STALL_ITERATION] > stall->at_ns;
+}
+
 static bool read_stall(struct trace *trace, struct json_object *record,
                        const struct trace_sink *sink)
 {
@@ -148,26 +168,33 @@ static bool read_stall(struct trace *trace, struct json_object *record,
     if (!read_stall_base(trace, record, &stall))
         return false;
     stall.at_ns = get_number(record, "at_ns");
-    stall.elapsed_ns = get_number(record, "elapsed_ns");
-    stall.startup = trace_in_startup(trace, &stall, false);
     stall.ended = member(record, "ended") == NULL || get_bool(record, "ended");
+    set_elapsed(trace, &stall, get_number(record, "elapsed_ns"), get_number(record, "starved_ns"));
+    stall.startup = trace_in_startup(trace, &stall, false);
+    stall.known = is_known(&stall);
+    struct loop *loop = map_get(&trace->loop_by_id, get_number(record, "loop"));
+    if (loop != NULL && stall.at_ns < UINT64_MAX && loop->last_at_ns[stall.kind] <= stall.at_ns)
+        loop->last_at_ns[stall.kind] = stall.at_ns + 1;
     if (!stall.ended && stall.id != 0 && map_get(&trace->open_stalls, stall.id) == NULL) {
         struct stall *open = mem_calloc(1, sizeof(*open));
         *open = stall;
         map_put(&trace->open_stalls, stall.id, open);
     }
-    if (sink != NULL)
+    if (stall.ended && stall.nothing)
+        return true;
+    if (sink != NULL && !stall.known)
         sink->stall(sink->ctx, trace, &stall);
     return true;
 }
 
 static void extend(struct trace *trace, struct stall *stall, uint64_t elapsed_ns,
-                   const struct trace_sink *sink)
+                   uint64_t starved_ns, const struct trace_sink *sink)
 {
-    uint64_t added = elapsed_ns > stall->elapsed_ns ? elapsed_ns - stall->elapsed_ns : 0;
-    stall->elapsed_ns += added;
-    if (sink != NULL)
-        sink->stall_end(sink->ctx, trace, stall, added);
+    uint64_t before = stall->elapsed_ns;
+    uint64_t whole = stall->elapsed_ns + stall->starved_ns;
+    set_elapsed(trace, stall, elapsed_ns > whole ? elapsed_ns : whole, starved_ns);
+    if (sink != NULL && !stall->known)
+        sink->stall_end(sink->ctx, trace, stall, stall->elapsed_ns - before);
 }
 
 static bool read_sample(struct trace *trace, struct json_object *record,
@@ -190,7 +217,7 @@ static bool read_sample(struct trace *trace, struct json_object *record,
     sample.task = get_text(record, "task");
     sample.coroutine = get_text(record, "coroutine");
     sample.count = member(record, "count") != NULL ? get_number(record, "count") : 1;
-    if (sink != NULL && sink->sample != NULL && sample.count > 0 && !stall->ended)
+    if (sink != NULL && sink->sample != NULL && sample.count > 0 && !stall->ended && !stall->known)
         sink->sample(sink->ctx, trace, stall, &sample);
     return true;
 }
@@ -218,6 +245,7 @@ static void read_breakdown(const struct trace *trace, struct json_object *record
             .frozen_ns = get_number(time, "frozen_ns"),
             .found_ns = get_part(time, "found_ns", whole),
             .found_unknown = member(time, "found_ns") == NULL,
+            .measured = member(time, "cpu_ns") != NULL,
         };
     }
     struct json_object *calls = get_array(record, "calls");
@@ -251,9 +279,11 @@ static bool read_stall_end(struct trace *trace, struct json_object *record,
     struct breakdown breakdown = {0};
     if (stall->kind == STALL_ITERATION && get_object(record, "time") != NULL) {
         read_breakdown(trace, record, &breakdown);
+        if (member(record, "starved_ns") != NULL)
+            breakdown.time.runnable_ns = 0; /* it is left out of all of the stall's time */
         stall->breakdown = &breakdown;
     }
-    extend(trace, stall, get_number(record, "elapsed_ns"), sink);
+    extend(trace, stall, get_number(record, "elapsed_ns"), get_number(record, "starved_ns"), sink);
     stall->breakdown = NULL;
     return true;
 }
@@ -277,8 +307,12 @@ static bool read_more(struct trace *trace, struct json_object *record,
         return false;
     stall.elapsed_ns = get_number(record, "max_ns");
     stall.startup = trace_in_startup(trace, &stall, true);
+    uint64_t total = get_number(record, "total_ns");
+    stall.starved_ns = get_number(record, "starved_ns");
+    if (stall.starved_ns > total)
+        stall.starved_ns = total;
     if (count > 0 && sink != NULL)
-        sink->more(sink->ctx, trace, &stall, count, get_number(record, "total_ns"));
+        sink->more(sink->ctx, trace, &stall, count, total - stall.starved_ns);
     return true;
 }
 
@@ -347,6 +381,8 @@ static bool read_known(struct trace *trace, const char *type, struct json_object
         return read_module(trace, record);
     if (strcmp(type, "loop") == 0)
         return trace_read_loop(trace, record);
+    if (strcmp(type, "loop_end") == 0)
+        trace_read_loop_end(trace, record);
     if (strcmp(type, "serving") == 0 || strcmp(type, "loop_stopped") == 0 ||
         strcmp(type, "loop_end") == 0)
         return trace_read_moment(trace, type, record);
@@ -405,18 +441,43 @@ void trace_record(struct trace *trace, const char *line, size_t len, const struc
     json_object_put(record);
 }
 
+/* Until when a stall without an end can have lasted at most: its process, its loop, or until the
+ * next one of its kind began. False: it was known to last, and no more than that is known. */
+static bool latest_end(const struct trace *trace, const struct stall *stall, uint64_t *end_ns)
+{
+    const struct loop *loop = stall->loop;
+    if (loop != NULL && loop->last_at_ns[stall->kind] > stall->at_ns + 1)
+        return false;
+    if (loop != NULL && loop->closed && loop->closed_ns >= stall->at_ns) {
+        *end_ns = loop->closed_ns;
+        return true;
+    }
+    *end_ns = trace->end_ns;
+    return trace->ended && trace->end_ns > stall->at_ns;
+}
+
+static void finish_stall(struct trace *trace, struct stall *stall, const struct trace_sink *sink)
+{
+    uint64_t end = 0, whole = stall->elapsed_ns + stall->starved_ns;
+    const struct loop *loop = stall->loop;
+    bool lasted = latest_end(trace, stall, &end);
+    /* its loop went on, or was closed: so it has ended, though nobody said so */
+    stall->ended = loop != NULL && (loop->last_at_ns[stall->kind] > stall->at_ns + 1 ||
+                                    (loop->closed && loop->closed_ns >= stall->at_ns));
+    if (!lasted && !stall->ended && stall->kind == STALL_CALL && stall->still_ns == 0)
+        return;
+    if (lasted)
+        end -= trace_frozen_ns(trace, stall->at_ns, end);
+    uint64_t elapsed = lasted ? end - stall->at_ns : stall->still_ns;
+    extend(trace, stall, elapsed > whole ? elapsed : whole, stall->starved_ns, sink);
+}
+
 void trace_finish(struct trace *trace, const struct trace_sink *sink)
 {
     for (size_t i = 0; i < trace->open_stalls.cap; i++) {
         struct stall *stall = trace->open_stalls.values[i];
-        if (stall == NULL || stall->ended)
-            continue;
-        bool lasted = trace->ended && trace->end_ns > stall->at_ns;
-        if (!lasted && stall->kind == STALL_CALL && stall->still_ns == 0)
-            continue;
-        uint64_t frozen = lasted ? trace_frozen_ns(trace, stall->at_ns, trace->end_ns) : 0;
-        extend(trace, stall, lasted ? trace->end_ns - stall->at_ns - frozen : stall->still_ns,
-               sink);
+        if (stall != NULL && !stall->ended)
+            finish_stall(trace, stall, sink);
     }
     for (size_t i = 0; i < trace->loop_count; i++) {
         histogram_settle(&trace->loops[i]->iteration_hist);

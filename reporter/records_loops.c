@@ -19,10 +19,22 @@ bool trace_read_loop(struct trace *trace, struct json_object *record)
     trace_note_loop(trace, id, get_number(record, "at_ns"));
     const char *name = get_text(record, "name");
     const char *home = get_text(record, "home");
+    loop->closed = false;
     loop->tid = (int64_t)get_number(record, "tid");
     loop->name = name ? name : "";
     loop->home = home ? home : "none";
     return true;
+}
+
+void trace_read_loop_end(struct trace *trace, struct json_object *record)
+{
+    struct loop *loop = map_get(&trace->loop_by_id, get_number(record, "loop"));
+    if (loop == NULL)
+        return;
+    loop->closed = true;
+    loop->closed_ns = get_number(record, "at_ns");
+    if (loop->closed_ns > loop->seen_ns)
+        loop->seen_ns = loop->closed_ns;
 }
 
 /* Adds the counts since the record before. */

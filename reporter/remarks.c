@@ -62,10 +62,26 @@ void describe_startup(struct strbuf *out, const struct model_totals *totals, con
                 "--format json)\n");
 }
 
+/* The machine's time, said once: it is in no finding. */
+static void describe_starved(struct strbuf *out, const struct model_totals *totals,
+                             const char *prefix)
+{
+    const uint64_t worth_a_word = 1000000;
+    if (totals->starved_ns < worth_a_word)
+        return;
+    sb_add(out, prefix);
+    sb_add(out, "starved: ");
+    describe_duration(out, totals->starved_ns);
+    sb_add(out, " without a CPU in ");
+    sb_addf(out, "%llu calls and iterations; no finding's time (--fail-on starved)\n",
+            (unsigned long long)totals->starved_count);
+}
+
 void describe_remarks(struct strbuf *out, const struct model *model, const char *prefix)
 {
     struct model_totals totals = model_totals(model);
     describe_startup(out, &totals, prefix);
+    describe_starved(out, &totals, prefix);
     bool hinted = false;
     describe_losses(out, model, prefix);
     for (size_t i = 0; i < model->trace_count; i++) {

@@ -10,6 +10,7 @@ enum frame_lang { LANG_NATIVE, LANG_PYTHON, LANG_JAVASCRIPT, LANG_JIT };
 /* Whose code a frame is; decides the culprit, the fingerprint and what a report folds. */
 enum frame_origin {
     ORIGIN_USER,        /* the program, and what was installed outside the system's places */
+    ORIGIN_GENERATED,   /* code that was made at run time: <string>, exec, eval */
     ORIGIN_THIRD_PARTY, /* site-packages, dist-packages, node_modules */
     ORIGIN_STDLIB,      /* a language's standard library */
     ORIGIN_SYSTEM,      /* a shared library of the system */
@@ -36,9 +37,11 @@ struct frame {
 struct stack_view {
     struct frame *frames; /* innermost first */
     size_t count, cap;
-    ptrdiff_t culprit; /* index, or -1 where there are no frames */
-    ptrdiff_t natural; /* what it would be without --app-dir: the fingerprint's */
-    const char *hint;  /* what would make a broken stack whole; or NULL */
+    ptrdiff_t culprit;                  /* index, or -1 where there are no frames */
+    ptrdiff_t natural;                  /* what it would be without --app-dir: the fingerprint's */
+    const char *callee;                 /* what the culprit called (place.h), or NULL */
+    const struct frame *natural_callee; /* of the natural culprit: the fingerprint's; or NULL */
+    const char *hint;                   /* what would make a broken stack whole; or NULL */
     bool truncated;
     bool broken;           /* the outer frames are missing */
     bool nameless;         /* has frames of Node or the JVM that no perf map named */
@@ -61,6 +64,8 @@ struct stack_view *stack_view_new(struct symbols *symbols, const struct stack *s
                                   const char *call, const char *exe,
                                   const struct app_dirs *app_dirs);
 void stack_view_free(struct stack_view *view);
+/* The same functions, files and lines, whatever the addresses. */
+bool stack_views_are_equal(const struct stack_view *a, const struct stack_view *b);
 
 /* Fills in origin and outside_loop of every frame, and the culprit (culprit.c). */
 void find_culprit(struct stack_view *view, const char *exe, const struct app_dirs *app_dirs);

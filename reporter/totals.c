@@ -65,6 +65,8 @@ struct model_totals model_totals(const struct model *model)
     for (size_t i = 0; i < model->trace_count; i++) {
         const struct trace *trace = model->traces[i];
         add_to(&totals.dropped_stalls, trace->dropped_stalls);
+        add_to(&totals.starved_count, trace->starved_count);
+        add_to(&totals.starved_ns, trace->starved_ns);
         totals.loops += trace->loop_count;
         for (size_t j = 0; j < trace->loop_count; j++) {
             uint64_t longest = 0;

@@ -68,6 +68,9 @@ struct loop {
     const char *home;
     uint64_t iterations;
     uint64_t max_iteration_ns;
+    bool closed; /* there is a loop_end record */
+    uint64_t closed_ns;
+    uint64_t last_at_ns[2];     /* by kind of stall: when the last one began, plus 1 */
     uint64_t began_ns, seen_ns; /* when it was tagged, and when its figures were last written */
     uint64_t busy_ns, wait_ns, calls_ns, not_own_ns;
     struct histogram iteration_hist, wait_hist, calls_hist;
@@ -82,6 +85,7 @@ struct loop {
 /* Where the time of an iteration went. */
 struct time_split {
     uint64_t calls_ns, cpu_ns, runnable_ns, asleep_ns, throttled_ns, frozen_ns;
+    bool measured;      /* cpu_ns, runnable_ns and asleep_ns are known */
     uint64_t found_ns;  /* part of calls_ns: in calls that are stalls of their own */
     bool found_unknown; /* the trace does not say */
 };
@@ -130,10 +134,13 @@ struct stall {
     uint64_t stack_id;
     const struct stack *stack; /* or NULL */
     uint64_t at_ns;
-    uint64_t elapsed_ns;
-    uint64_t still_ns; /* what it had lasted when it was last heard of; 0: not heard of again */
+    uint64_t elapsed_ns; /* without starved_ns */
+    uint64_t starved_ns; /* for which its thread was ready and had no CPU */
+    uint64_t still_ns;   /* what it had lasted when it was last heard of; 0: not heard of again */
     bool ended;
     bool strict;
+    bool known;                        /* an earlier record was of the same: of no account */
+    bool nothing;                      /* under its threshold without starved_ns: no finding */
     bool startup;                      /* the process did not serve yet */
     const char *task, *coroutine;      /* or NULL */
     const struct breakdown *breakdown; /* of an iteration that has ended, in stall_end; or NULL */
@@ -183,14 +190,15 @@ struct trace {
     bool ended;         /* there is an `end` record */
     uint64_t end_ns;
     uint64_t dropped_stalls;
+    uint64_t starved_count, starved_ns; /* calls and iterations that had no CPU for a while */
+    const char *host;                   /* or NULL */
     struct moments moments;
     bool only_moments; /* nothing else is read */
     struct freeze *freezes;
     size_t freeze_count, freeze_cap;
-    uint64_t starved_count, starved_ns; /* calls and iterations that had no CPU, and for how long */
-    uint64_t frozen_count, frozen_ns;   /* also those that were only counted */
-    uint64_t bad_lines;                 /* that did not parse, or lacked what they must have */
-    bool cut_off;                       /* the last line has no newline */
+    uint64_t frozen_count, frozen_ns; /* also those that were only counted */
+    uint64_t bad_lines;               /* that did not parse, or lacked what they must have */
+    bool cut_off;                     /* the last line has no newline */
 
     struct loop **loops;
     size_t loop_count, loop_cap;
@@ -213,8 +221,9 @@ struct trace_sink {
     void *ctx;
     void (*stall)(void *ctx, struct trace *trace, const struct stall *stall);
     /* A stall that was handed over while it hung: `elapsed_ns` is now the whole duration,
-     * `added_ns` how much of it is new. `stall->ended` is false where the process went first; each
-     * such iteration gets its stall_end from trace_finish. */
+     * `added_ns` how much of it is new (less than nothing, modulo 2^64, where it turned out to be
+     * shorter); it may turn out to be `nothing`. `stall->ended` is false where the process went
+     * first; each such iteration gets its stall_end from trace_finish. */
     void (*stall_end)(void *ctx, struct trace *trace, const struct stall *stall, uint64_t added_ns);
     /* Stalls that were counted and not captured; `stall->elapsed_ns` is the longest. */
     void (*more)(void *ctx, struct trace *trace, const struct stall *stall, uint64_t count,
@@ -253,6 +262,7 @@ void trace_record(struct trace *trace, const char *line, size_t len, const struc
 /* Of trace_record: the records about loops (records_loops.c). False: something was missing. */
 struct json_object;
 bool trace_read_loop(struct trace *trace, struct json_object *record);
+void trace_read_loop_end(struct trace *trace, struct json_object *record);
 bool trace_read_stats(struct trace *trace, struct json_object *record);
 
 /* Of trace_record and trace_finish: a process that was stopped (freezes.c). */

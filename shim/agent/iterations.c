@@ -347,18 +347,37 @@ static void watch(uint32_t index, uint64_t number, uint64_t t0)
                                       .seen = t0};
 }
 
+/* A thread that has ended past libc in the middle of an iteration has not counted it: its figures
+ * are written for it. */
+static void count_for_owner(struct st_slot *s, const struct watched *w, uint64_t ticks)
+{
+    if (s->at_home || s->iterations != w->number)
+        return;
+    s->at_home = true;
+    s->iterations++;
+    s->busy += ticks;
+    s->iter_hist[st_hist_bucket(ticks)]++;
+    if (ticks > s->iter_max) {
+        memmove(&s->longest[1], &s->longest[0], (ST_LONGEST - 1) * sizeof(s->longest[0]));
+        s->longest[0] = (struct st_long){.t0 = w->t0, .ticks = ticks};
+        s->iter_max = ticks;
+    }
+}
+
 /* Its owner did not tell how it ended: there was no room, or it did not know yet that it was
  * reported. It lasted until the home wait that followed, if that is still the one, or until it was
  * last seen. */
 void st_close_iteration(uint32_t index)
 {
-    const struct st_slot *s = &st_shared->slots[index];
+    struct st_slot *s = &st_shared->slots[index];
     struct watched *w = &watched[index];
     if (w->stall && !w->over) {
         uint64_t end = w->seen, home = *(volatile const uint64_t *)&s->home_t0;
         if (s->generation == w->generation && home > w->seen &&
             *(volatile const uint64_t *)&s->iterations <= w->number + 1)
             end = home;
+        if (atomic_load(&s->state) == ST_SLOT_ENDED)
+            count_for_owner(s, w, end - w->t0);
         uint64_t elapsed = age_ns(w, end), starved = st_starved_ns(index, w->t0, end);
         st_record_stall_end(w->stall, elapsed, starved < elapsed ? starved : elapsed);
     }

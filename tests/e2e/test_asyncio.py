@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+import harness
 from harness import CALM, PYTHON, kept_waiting_ms
 
 
@@ -13,7 +14,7 @@ def test_blocking_call_is_found(run, script, scenario):
     assert traced.exit == 0, traced
     finding = traced.only_at("clock_nanosleep", "asyncio_loop.py", scenario)
     assert finding["class"] == "sleep"
-    assert 295 <= finding["max_ms"] <= 600
+    assert 295 <= harness.wall_ms(finding) and finding["max_ms"] <= 600
     assert finding["frames"][0]["function"] == "clock_nanosleep"
     assert finding["frames"][0]["module"] == "libc.so.6"
     assert "300" in finding["detail"]
@@ -32,7 +33,7 @@ def test_call_chain_is_whole(run, script):
 def test_same_place_twice_is_one_finding(run, script):
     finding = run(PYTHON, script("asyncio_loop.py"), "twice").find("clock_nanosleep")
     assert finding["count"] == 2
-    assert finding["total_ms"] >= 590
+    assert harness.wall_ms(finding, "total_ms") >= 590
 
 
 def test_a_call_in_a_long_iteration_is_counted_once(run, script):
@@ -41,10 +42,10 @@ def test_a_call_in_a_long_iteration_is_counted_once(run, script):
     call = traced.find("clock_nanosleep")
     (iteration,) = [f for f in traced.findings if f["kind"] == "iteration"]
     assert 395 <= iteration["time"]["found_ms"] <= iteration["time"]["calls_ms"]
-    assert abs(iteration["time"]["found_ms"] - call["total_ms"]) < 1
+    assert abs(iteration["time"]["found_ms"] - harness.wall_ms(call, "total_ms")) < 1
     (sleeps,) = [c for c in iteration["calls"] if c["call"] == "clock_nanosleep"]
     assert sleeps["count"] == 3
-    assert abs(sleeps["max_ms"] - call["max_ms"]) < 1
+    assert abs(sleeps["max_ms"] - harness.wall_ms(call)) < 1
     assert re.search(r"the longest \d+ ms \(a finding of its own\)", traced.text()), traced.text()
     total = re.search(r"blocked for ([\d.]+) (ms|s) in all", traced.text())
     total_ms = float(total[1]) * (1000 if total[2] == "s" else 1)

@@ -28,7 +28,7 @@ def test_a_stall_before_the_first_wait_of_uvloop(run, tmp_path):
     (finding,) = [f for f in traced.findings if f["kind"] == "call"]
     culprit = finding["frames"][finding["culprit"]]
     assert (finding["count"], culprit["line"]) == (1, 5)
-    assert finding["max_ms"] > 140
+    assert harness.wall_ms(finding) > 140
 
 
 def test_setting_up_is_no_part_of_the_loop(run, tmp_path):

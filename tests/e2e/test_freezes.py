@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+import harness
 from harness import PYTHON, command, until
 
 STOPPED = 4
@@ -71,7 +72,7 @@ def test_a_long_iteration_keeps_its_own_time(freeze):
     traces = freeze("long_iteration")
     (finding,) = traces.findings
     assert finding["kind"] == "iteration"
-    assert 200 < finding["max_ms"] < MOST_MS, traces.describe()
+    assert 200 < harness.wall_ms(finding) and finding["max_ms"] < MOST_MS, traces.describe()
     assert STOPPED * 900 < finding["time"]["frozen_ms"] < STOPPED * 1000 + MOST_MS
     assert finding["time"]["cpu_ms"] > 150, finding["time"]
     assert finding["time"]["asleep_ms"] < 200, finding["time"]
@@ -84,7 +85,7 @@ def test_a_long_iteration_keeps_its_own_time(freeze):
 def test_a_long_call_keeps_its_own_time(freeze):
     traces = freeze("long_call")
     finding = traces.only_at("read", "freezes.py", "call")
-    assert 280 < finding["max_ms"] < MOST_MS, traces.describe()
+    assert 280 < harness.wall_ms(finding) and finding["max_ms"] < MOST_MS, traces.describe()
     assert "BLOCKED after" in traces.err and "OVER BUDGET" not in traces.err
     assert traces.check("--fail-on", "budget") == 0
     assert_figures(traces)
@@ -94,7 +95,7 @@ def test_a_freeze_in_a_short_call_of_a_long_iteration_is_no_time_of_calls(freeze
     traces = freeze("both")
     (finding,) = traces.findings
     assert finding["kind"] == "iteration"
-    assert 200 < finding["max_ms"] < MOST_MS, traces.describe()
+    assert 200 < harness.wall_ms(finding) and finding["max_ms"] < MOST_MS, traces.describe()
     assert finding["time"]["cpu_ms"] > 150, finding["time"]
     assert finding["time"]["calls_ms"] < 200, finding["time"]
     assert all(call["total_ms"] < 200 for call in finding["calls"]), finding["calls"]

@@ -171,8 +171,58 @@ START_TEST(fingerprints_ignore_lines_addresses_and_places)
                        PYTHON("get", "/home/ci/build/users/views.py", 444,
                               false) "," PYTHON("<module>", "/home/ci/build/app.py", 1, true)));
     ck_assert_str_eq(a->fingerprint, b->fingerprint);
-    ck_assert_uint_eq(model.count, 1);
-    ck_assert_uint_eq(a->count, 2);
+    ck_assert_ptr_ne(a, b); /* two lines of two files */
+}
+END_TEST
+
+START_TEST(a_finding_is_a_place)
+{
+    const char *const stacks[] = {
+        STACK(1, EVAL_ONCE, PYTHON("get", "/srv/views.py", 4, true)),
+        STACK(1, EVAL_ONCE, PYTHON("get", "/srv/views.py", 5, true)),
+        STACK(1, EVAL_ONCE,
+              PYTHON("get", "/srv/views.py", 4, false) "," PYTHON("x", "/srv/b.py", 1, true)),
+        STACK(1, EVAL_ONCE,
+              PYTHON("get", "/usr/lib/python3/dist-packages/requests/api.py", 70,
+                     false) "," PYTHON("get", "/srv/views.py", 4, true)),
+    };
+    const struct finding *found[COUNT_OF(stacks)];
+    for (size_t i = 0; i < COUNT_OF(stacks); i++)
+        found[i] = finding_of(MODULES, stacks[i]);
+    ck_assert_uint_eq(model.count, 3);
+    ck_assert_uint_eq(found[0]->count, 2); /* who called the line does not matter */
+    ck_assert_str_eq(found[0]->fingerprint, found[1]->fingerprint);
+    ck_assert_str_ne(found[0]->fingerprint, found[3]->fingerprint);
+    ck_assert_ptr_null(found[0]->view->callee);
+    ck_assert_str_eq(found[3]->view->callee, "requests.get");
+    ck_assert_uint_eq(found[0]->stack_count, 2);
+}
+END_TEST
+
+START_TEST(callees_are_named_as_they_are_written)
+{
+    static const struct {
+        const char *function, *file, *label;
+    } cases[] = {
+        {"get", "/usr/lib/python3/dist-packages/requests/api.py", "requests.get"},
+        {"SMTP.__init__", "/usr/lib/python3.11/smtplib.py", "smtplib.SMTP"},
+        {"Future.result", "/usr/lib/python3.11/concurrent/futures/_base.py",
+         "concurrent.futures.Future.result"},
+        {"urlopen", "/usr/lib/python3.11/urllib/request.py", "urllib.request.urlopen"},
+        {"HTTPConnection.request", "/usr/lib/python3.11/http/client.py",
+         "http.client.HTTPConnection.request"},
+        {"connect", "/srv/venv/lib/python3.12/site-packages/psycopg2/__init__.py",
+         "psycopg2.connect"},
+        {"Popen.__exit__", "/usr/lib/python3.11/subprocess.py", "with Popen"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char *stack = mem_printf(
+            STACK(1, EVAL_ONCE,
+                  PYTHON("%s", "%s", 70, false) "," PYTHON("f", "/srv/a%zu.py", 4, true)),
+            cases[i].function, cases[i].file, i);
+        ck_assert_str_eq(finding_of(MODULES, stack)->view->callee, cases[i].label);
+        free(stack);
+    }
 }
 END_TEST
 
@@ -181,14 +231,13 @@ START_TEST(fingerprints_tell_functions_and_files_apart)
     const char *const stacks[] = {
         STACK(1, EVAL_ONCE, PYTHON("get", "/srv/users/views.py", 4, true)),
         STACK(1, EVAL_ONCE, PYTHON("put", "/srv/users/views.py", 4, true)),
-        STACK(1, EVAL_ONCE, PYTHON("get", "/srv/orders/views.py", 4, true)),
-        STACK(
-            1, EVAL_ONCE,
-            PYTHON("get", "/srv/users/views.py", 4, false) "," PYTHON("x", "/srv/a/b.py", 1, true)),
+        STACK(1, EVAL_ONCE, PYTHON("get", "/srv/users/orders.py", 4, true)),
     };
+    const struct finding *found[COUNT_OF(stacks)];
     for (size_t i = 0; i < COUNT_OF(stacks); i++)
-        finding_of(MODULES, stacks[i]);
-    ck_assert_uint_eq(model.count, COUNT_OF(stacks));
+        found[i] = finding_of(MODULES, stacks[i]);
+    for (size_t i = 1; i < COUNT_OF(stacks); i++)
+        ck_assert_str_ne(found[i]->fingerprint, found[i - 1]->fingerprint);
 }
 END_TEST
 
@@ -278,6 +327,8 @@ int main(void)
     tcase_add_test(tcase, the_callers_of_the_loop_are_better_than_the_standard_library);
     tcase_add_test(tcase, native_programs_are_to_blame_and_libraries_are_not);
     tcase_add_test(tcase, fingerprints_ignore_lines_addresses_and_places);
+    tcase_add_test(tcase, a_finding_is_a_place);
+    tcase_add_test(tcase, callees_are_named_as_they_are_written);
     tcase_add_test(tcase, fingerprints_tell_functions_and_files_apart);
     tcase_add_test(tcase, recursion_depth_is_no_difference);
     tcase_add_test(tcase, totals_come_from_ends_and_counts_too);

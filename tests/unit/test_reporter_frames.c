@@ -27,8 +27,8 @@ START_TEST(python_code_is_known_by_its_path)
     } cases[] = {
         {"/srv/app.py", ORIGIN_USER},
         {"/srv/shop.zip/shop/app.py", ORIGIN_USER},
-        {"<string>", ORIGIN_USER},
-        {"<stdin>", ORIGIN_USER},
+        {"<string>", ORIGIN_GENERATED},
+        {"<stdin>", ORIGIN_GENERATED},
         {"<frozen importlib._bootstrap>", ORIGIN_STDLIB},
         {"<template>", ORIGIN_THIRD_PARTY},
         {"/usr/lib/python3.11/socket.py", ORIGIN_STDLIB},
@@ -39,6 +39,9 @@ START_TEST(python_code_is_known_by_its_path)
         {"/usr/lib/python311.zip/os.py", ORIGIN_STDLIB},
         {"/srv/lib/python-tools/app.py", ORIGIN_USER},
         {"/srv/venv/bin/uvicorn", ORIGIN_THIRD_PARTY},
+        {"/usr/lib/python3/dist-packages/tornado/ioloop.py", ORIGIN_RUNTIME},
+        {"/usr/lib/python3/dist-packages/tornado/web.py", ORIGIN_THIRD_PARTY},
+        {"/srv/gevent/app.py", ORIGIN_USER},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++)
         ck_assert_msg(origin_at(LANG_PYTHON, "f", cases[i].file, NULL) == cases[i].origin, "%s",

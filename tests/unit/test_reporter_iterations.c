@@ -16,8 +16,8 @@
     "\"iteration_threshold_ns\":100000000}\n"
 #define ITERATION(id, stack)                                                                       \
     "{\"type\":\"stall\",\"stall\":" #id ",\"kind\":\"iteration\",\"loop\":1,\"call\":"            \
-    "\"iteration\",\"class\":\"iteration\",\"stack\":" #stack                                      \
-    ",\"at_ns\":1000,\"elapsed_ns\":100000000,\"ended\":false,\"strict\":false}\n"
+    "\"iteration\",\"class\":\"iteration\",\"stack\":" #stack ",\"at_ns\":" #id                    \
+    "000000000,\"elapsed_ns\":100000000,\"ended\":false,\"strict\":false}\n"
 #define SAMPLE(id, stack, count)                                                                   \
     "{\"type\":\"sample\",\"stall\":" #id ",\"stack\":" #stack ",\"count\":" #count "}\n"
 #define END(id, ms, calls, cpu, runnable, asleep, sums)                                            \
@@ -92,6 +92,40 @@ START_TEST(a_stack_that_broke_off_is_not_to_blame)
     ck_assert_str_eq(culprit_of(f->view), "parse");
     ck_assert_uint_eq(f->profile->groups[1].count, 8);
     free(lines);
+}
+END_TEST
+
+START_TEST(an_iteration_is_told_of_once)
+{
+    /* old agents told of some again when they had ended, and of no end then */
+    feed(ITERATION(1, 1) SAMPLE(1, 1, 5)
+             END(1, 300, 0, 300, 0, 0,
+                 "") "{\"type\":\"stall\",\"stall\":2,\"kind\":\"iteration\",\"loop\":1,\"call\":"
+                     "\"iteration\",\"class\":\"iteration\",\"stack\":1,\"at_ns\":1000000000,"
+                     "\"elapsed_ns\":310000000,\"ended\":false,\"strict\":false}\n" SAMPLE(2, 1, 5)
+                         ITERATION(3, 1) "{\"type\":\"end\",\"at_ns\":9000000000}\n");
+    ck_assert_uint_eq(model.count, 1);
+    ck_assert_uint_eq(model.findings[0]->count, 2);
+    ck_assert_uint_eq(model.findings[0]->in_progress, 1);
+    ck_assert_uint_eq(model.findings[0]->max_ns, 6000000000);
+}
+END_TEST
+
+START_TEST(time_without_a_cpu_is_no_finding)
+{
+#define STARVED_END(id, ms, starved)                                                               \
+    "{\"type\":\"stall_end\",\"stall\":" #id ",\"elapsed_ns\":" #ms                                \
+    "000000,\"starved_ns\":" #starved "000000,\"time\":{\"calls_ns\":0,\"found_ns\":0}}\n"
+    feed(ITERATION(1, 1) STARVED_END(1, 300, 50) ITERATION(2, 4) STARVED_END(
+        2, 900, 850) "{\"type\":\"starved\",\"count\":2,\"elapsed_ns\":900000000}\n");
+    ck_assert_uint_eq(model.count, 1);
+    ck_assert_uint_eq(model.findings[0]->max_ns, 250000000);
+    ck_assert_uint_eq(model.findings[0]->starved_ns, 50000000);
+    ck_assert_uint_eq(model_totals(&model).starved_ns, 900000000);
+    struct strbuf line = {0};
+    describe_finding(&line, model.findings[0]);
+    ck_assert_msg(strstr(line.data, "CPU") == NULL, "not measured: %s", line.data);
+    sb_free(&line);
 }
 END_TEST
 
@@ -325,6 +359,8 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, samples_are_merged_by_the_users_frames);
     tcase_add_test(tcase, a_stack_that_broke_off_is_not_to_blame);
+    tcase_add_test(tcase, an_iteration_is_told_of_once);
+    tcase_add_test(tcase, time_without_a_cpu_is_no_finding);
     tcase_add_test(tcase, the_first_sample_does_not_make_the_fingerprint);
     tcase_add_test(tcase, time_is_counted_once);
     tcase_add_test(tcase, the_longest_call_is_told_from_the_others);

@@ -2,6 +2,8 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +54,7 @@ static void turn(int times, int milliseconds)
  * what is left of the iteration is under the threshold. */
 static void found_late(void)
 {
-    compute(0.097);
+    work(0.097);
     pause_for(0.06);
 }
 
@@ -60,7 +62,7 @@ static void *last_of_thread(void *how)
 {
     loop = epoll_create1(0);
     turn(5, 10);
-    compute(0.2);
+    work(0.2);
     if (how) /* past libc, without its end of a thread */
         syscall(SYS_exit, 0);
     return NULL;
@@ -77,11 +79,15 @@ static void thread_ends(void *how)
     compute(1);
 }
 
-static void *close_loop(void *unused)
+static atomic_bool closed;
+
+/* When the main thread has computed for 0.2 s. */
+static void *close_loop(void *clock)
 {
-    (void)unused;
-    pause_for(0.3);
+    while (clock_of(*(clockid_t *)clock) < 0.2)
+        pause_for(0.005);
     close(loop);
+    closed = true;
     return NULL;
 }
 
@@ -89,9 +95,12 @@ static void *close_loop(void *unused)
 static void closed_by_other(void)
 {
     pthread_t thread;
+    clockid_t clock;
     turn(5, 10);
-    pthread_create(&thread, NULL, close_loop, NULL);
-    compute(0.5);
+    pthread_getcpuclockid(pthread_self(), &clock);
+    pthread_create(&thread, NULL, close_loop, &clock);
+    while (!closed)
+        work(0.001);
     pthread_join(thread, NULL);
     compute(1);
 }
@@ -169,7 +178,7 @@ int main(int argc, char **argv)
     if (!strcmp(mode, "found-late")) {
         found_late();
     } else if (!strcmp(mode, "closes")) {
-        compute(0.2);
+        work(0.2);
         close(loop);
         compute(1);
     } else if (!strcmp(mode, "closed-by-other")) {
@@ -183,7 +192,7 @@ int main(int argc, char **argv)
     } else if (!strcmp(mode, "jumps")) {
         jumps();
     } else if (!strcmp(mode, "exits")) {
-        compute(0.2);
+        work(0.2);
         exit(0);
     }
     turn(20, 20);

@@ -1,0 +1,67 @@
+/* See place.h. */
+#include "place.h"
+
+#include <string.h>
+
+static const struct frame *culprit_of(const struct stack_view *view)
+{
+    return view->culprit < 0 ? NULL : &view->frames[view->culprit];
+}
+
+static uint64_t add(uint64_t hash, const char *text)
+{
+    /* With its NUL, so that "ab","c" and "a","bc" differ. */
+    return hash_bytes(hash, text ? text : "", text ? strlen(text) + 1 : 1);
+}
+
+static uint64_t add_number(uint64_t hash, uint64_t number)
+{
+    return hash_bytes(hash, &number, sizeof(number));
+}
+
+/* A function of compiled code, whose map tells where it begins and nothing else. */
+bool place_is_function(const struct stack_view *view)
+{
+    const struct frame *frame = culprit_of(view);
+    return frame != NULL && !frame->at_call &&
+           (frame->lang == LANG_JAVASCRIPT || (frame->lang == LANG_JIT && frame->function != NULL));
+}
+
+uint64_t place_function_key(const struct stack_view *view, enum stall_kind kind, const char *call)
+{
+    const struct frame *frame = culprit_of(view);
+    uint64_t hash = add_number(HASH_SEED, (uint64_t)kind);
+    if (kind == STALL_CALL) {
+        hash = add(hash, call);
+        hash = add(hash, view->callee);
+    }
+    if (frame == NULL)
+        return hash;
+    hash = add(hash, frame->function);
+    return add(hash, frame->file != NULL ? frame->file : frame->module_path);
+}
+
+uint64_t place_key(const struct stack_view *view, enum stall_kind kind, const char *call)
+{
+    const struct frame *frame = culprit_of(view);
+    uint64_t hash = place_function_key(view, kind, call);
+    if (frame == NULL)
+        return hash;
+    bool has_line = frame->file != NULL && frame->line > 0;
+    if (kind == STALL_ITERATION) {
+        /* Code without a name is as much of a function as there is. */
+        return frame->function != NULL || frame->file != NULL ? hash
+                                                              : add_number(hash, frame->vaddr);
+    }
+    if (place_is_function(view))
+        return hash;
+    if (has_line)
+        return add_number(hash, (uint64_t)frame->line);
+    return frame->module != NULL ? add_number(hash, frame->vaddr) : hash;
+}
+
+const char *last_name(const char *function)
+{
+    const char *dot = function != NULL ? strrchr(function, '.') : NULL;
+    return dot != NULL && dot[1] != '\0' ? dot + 1 : function;
+}
