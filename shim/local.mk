@@ -77,6 +77,8 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/agent.h \
 	shim/agent/alloc.c \
 	shim/agent/aside.c \
+	shim/agent/counters.c \
+	shim/agent/counters.h \
 	shim/agent/freeze.c \
 	shim/agent/holder.c \
 	shim/agent/iterations.c \
@@ -92,6 +94,8 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/outside.h \
 	shim/agent/perfmap.c \
 	shim/agent/perfmap.h \
+	shim/agent/places.c \
+	shim/agent/places.h \
 	shim/agent/python.c \
 	shim/agent/python.h \
 	shim/agent/python_code.c \
@@ -101,6 +105,9 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/python_task.c \
 	shim/agent/records.c \
 	shim/agent/records_loops.c \
+	shim/agent/records_stalls.c \
+	shim/agent/room.c \
+	shim/agent/room.h \
 	shim/agent/running.c \
 	shim/agent/running.h \
 	shim/agent/serving.c \

@@ -5,7 +5,7 @@
 PROGRAM_CFLAGS = -std=gnu11 $(WARN_CFLAGS) -g -fno-optimize-sibling-calls
 TRACED = tests/programs/endings tests/programs/loop_epoll tests/programs/homes tests/programs/nested tests/programs/short_loops \
 	tests/programs/hazards tests/programs/memory_stream tests/programs/semaphores \
-	tests/programs/verdict/stalls \
+	tests/programs/verdict/stalls tests/programs/verdict/full_disk \
 	tests/bench/micro
 if HAVE_LIBUV
 TRACED += tests/programs/loop_uv

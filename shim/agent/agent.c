@@ -95,7 +95,7 @@ static int create_trace(void)
     if (st_shared->forked)
         forget_parent();
     make_path();
-    js_limit(st_shared->settings->max_trace_size);
+    room_limit(st_shared->settings->max_trace_size);
     int r = js_file_open(trace_path, false);
     if (r == -ENOENT) {
         mode_t mode = geteuid() == 0 ? 01777 : 0777; /* workers may drop their privileges */
@@ -248,15 +248,25 @@ static uint64_t look_around(bool stats)
     return next;
 }
 
+static void write_figures(void)
+{
+    st_write_counts();
+    st_starved_write();
+    st_freezes_write();
+    st_losses_write();
+}
+
 static void finish(uint32_t why)
 {
     st_signal_settle(true);
     st_ending = why == ST_STOP_EXIT || why == ST_STOP_LAST;
-    look_around(why != ST_STOP_FORK);
+    room_last_figures(why != ST_STOP_FORK);
+    look_around(false);
     look_around(why != ST_STOP_FORK); /* what ended meanwhile */
-    st_write_counts();
-    st_starved_write();
-    st_freezes_write();
+    if (why == ST_STOP_FORK)
+        return; /* it goes on */
+    write_figures();
+    js_last_try();
     st_losses_write();
     if (why == ST_STOP_EXIT || why == ST_STOP_LAST) {
         st_record_end("exit");
@@ -289,16 +299,16 @@ EXPORT void *stalltrace_agent_main(void *argument)
         }
         now = clock_ns(CLOCK_MONOTONIC);
         bool asked = request != atomic_load(&st_shared->flush_ack);
-        bool stats = asked || now - written >= SECOND_NS;
+        uint64_t age = st_since_start_ns(st_ticks_now());
+        bool stats = asked || now - written >= room_figures_gap_ns(age);
+        room_last_figures(asked);
         uint64_t next = look_around(stats);
         if (stats) {
-            st_write_counts();
-            st_starved_write();
-            st_freezes_write();
-            st_losses_write();
+            write_figures();
             written = now;
         }
         if (asked) {
+            js_last_try();
             if (st_shared->exec)
                 st_record_end("exec"); /* if the exec fails, more records follow */
             acknowledge(request);

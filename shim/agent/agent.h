@@ -5,6 +5,7 @@
 
 #include "../slot.h"
 #include "python.h"
+#include "room.h"
 #include "v8.h"
 
 #include <sys/syscall.h>
@@ -56,13 +57,17 @@ void st_unwind(const uint64_t *regs, uint64_t base, const uint8_t *bytes, uint32
 struct st_module {
     uint32_t id;
     uint64_t base, lo, hi;
+    uint64_t name_at; /* of the object's path */
+    bool written;
     /* see running.c */
     bool runs_loop; /* all of its code that is ever on a stack is a running loop's */
     bool switches;  /* it runs code on other stacks than the thread's own */
 };
 
-/* The module that `pc` lies in, written to the trace the first time; NULL: in none. */
+/* The module that `pc` lies in; NULL: in none. */
 const struct st_module *st_module_at(uint64_t pc);
+/* Writes it, if that has not been done. False: there is no room. */
+bool st_module_write(uint64_t pc);
 void st_modules_reset(void);
 
 /* ---- what a call waited for (what.c) ---- */
@@ -100,6 +105,7 @@ void st_thread_name(pid_t tid, char *out, size_t size);
 
 struct st_stall {
     bool iteration; /* not a call: no call, no class */
+    bool is_new;    /* the first of its place */
     uint32_t loop, stack;
     const struct st_call *call;
     uint8_t class;
@@ -124,7 +130,7 @@ struct st_time {
 struct st_sleep;
 
 void st_record_process(void);
-void st_record_loop(uint32_t loop, const struct st_slot *s);
+bool st_record_loop(uint32_t loop, const struct st_slot *s, enum st_worth worth);
 void st_record_loop_end(uint32_t loop, int reason);
 /* Its thread was seen outside of it for the first time. */
 void st_record_loop_stopped(uint32_t loop, uint64_t at_ns);
@@ -149,12 +155,13 @@ struct st_own_time {
     unsigned move_count;
     bool changed;
 };
-void st_record_stats(uint32_t loop, const struct st_slot *s, struct st_written *written,
+bool st_record_stats(uint32_t loop, const struct st_slot *s, struct st_written *written,
                      struct st_own_time *own);
 /* Writes the stack, below the call (NULL: none), unless an equal one was, and returns its number;
- * 0: it could not be written. */
+ * where there is no room, that of another one of the same place; 0: there is none. */
+struct st_place;
 uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stack,
-                         const struct st_py_raw *py, int py_len);
+                         const struct st_py_raw *py, int py_len, struct st_place **place);
 uint32_t st_record_stall(const struct st_stall *stall);
 uint64_t st_record_stall_still(uint32_t stall, uint64_t ns, uint64_t starved_ns);
 void st_record_stall_end(uint32_t stall, uint64_t ns, uint64_t starved_ns);
@@ -170,7 +177,7 @@ void st_record_iteration_end(uint32_t stall, const struct st_time *time,
 struct st_many {
     uint64_t count, total_ns, starved_ns, max_ns;
 };
-void st_record_more(const struct st_stall *like, const struct st_many *many);
+bool st_record_more(const struct st_stall *like, const struct st_many *many);
 void st_record_dropped(uint64_t stalls);
 /* A time for which the process was stopped, in ticks: `ticks` of those between `from` and `to`,
  * begun at the latest at `began_by`. */
@@ -179,11 +186,10 @@ struct st_freeze {
 };
 /* One of them, or how many there were (NULL), for `ns` in all. */
 void st_record_frozen(const struct st_freeze *freeze, uint64_t count, uint64_t ns);
-/* Stalls that found no room in the trace: the disk, or its greatest size, is reached. */
-uint64_t st_records_left_out(void);
 void st_record_notice(const char *code, const char *message);
 void st_record_end(const char *reason);
 void st_records_reset(void);
+void st_records_stalls_reset(void);
 
 /* ---- losses (losses.c) ---- */
 
@@ -191,6 +197,8 @@ void st_records_reset(void);
  * reader that names the way out, and how many more of it. Written at once the first time, then with
  * the figures. */
 void st_record_loss(const char *code, const char *message, uint64_t count);
+/* Stalls of new places for which not even their stack found room: only counted, by call. */
+void st_count_unplaced(const char *call, uint64_t count);
 /* Writes those that have grown, or found no room before. */
 void st_losses_write(void);
 void st_losses_reset(void);

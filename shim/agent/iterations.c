@@ -1,5 +1,6 @@
 /* Over-long iterations: found while they run, sampled, and told what their time went to. */
 #include "agent.h"
+#include "counters.h"
 #include "kernel.h"
 #include "outside.h"
 #include "python.h"
@@ -20,6 +21,7 @@ enum { SAMPLE_PATIENCE_NS = 20000000 };
  * perhaps for want of a CPU. */
 struct early {
     uint32_t stack;
+    struct st_place *place; /* of that; NULL: no stack could be had */
     bool is_asleep;
     struct st_sleep asleep;
     char detail[256];
@@ -34,8 +36,10 @@ static struct watched {
     uint64_t number, t0;
     uint32_t generation;
     bool over;
-    uint32_t stall;   /* its number in the trace; 0: not reported */
-    uint32_t samples; /* taken */
+    uint32_t stall;             /* its number in the trace; 0: not written, */
+    bool counted;               /* since there are many like it: */
+    struct st_counter *counter; /* what takes it when it ends; NULL: it has no room */
+    uint32_t samples;           /* taken */
     uint32_t tries;
     uint64_t next_ns, gap_ns; /* age at which to sample next, and then how much later */
     uint64_t first_ns;        /* age at which it was tried to */
@@ -98,20 +102,24 @@ static void write_sample(struct watched *w, const struct early *e)
 static void report(struct watched *w, uint32_t index, uint64_t elapsed_ns, uint64_t starved_ns)
 {
     const struct early *e = early[index];
+    struct st_place *place = w->early_count ? e[0].place : NULL;
     struct st_stall stall = {
         .iteration = true,
         .loop = st_loop_of(index, w->generation),
-        .stack = w->early_count ? e[0].stack : 0,
+        /* it stands for all of its place: where code computes each sample is another */
+        .stack = w->early_count ? (place && place->stack ? place->stack : e[0].stack) : 0,
         .at_ns = st_since_start_ns(w->t0),
         .elapsed_ns = elapsed_ns,
         .starved_ns = starved_ns,
         .task = w->early_count ? &e[0].task : NULL,
         .no_stack = w->early_count ? e[0].no_stack : NULL,
     };
-    w->stall = st_record_stall(&stall);
+    w->stall = st_report(&stall, 0, place, &w->counter);
+    w->counted = !w->stall;
     for (uint32_t i = 0; w->stall && i < w->early_count; i++)
         write_sample(w, &e[i]);
-    w->early_count = 0;
+    if (w->stall)
+        w->early_count = 0;
 }
 
 /* Reports it while it lasts, unless it has ended by now. From the store on its owner tells how it
@@ -120,8 +128,11 @@ static void report(struct watched *w, uint32_t index, uint64_t elapsed_ns, uint6
 static void report_running(struct st_slot *s, struct watched *w, uint32_t index, uint64_t age,
                            uint64_t starved_ns)
 {
-    if (w->stall || w->over)
+    if (w->stall || w->over ||
+        (w->counted && (!w->counter || age < ST_LONG_NS || age < w->still_ns)))
         return;
+    if (w->counted)
+        w->still_ns = age * 2; /* there may be no room */
     atomic_store(&s->reported, w->t0);
     if (goes_on(s, w))
         report(w, index, age, starved_ns);
@@ -163,7 +174,7 @@ void st_take_sample(const struct st_capture *c)
         stop(w);
         return;
     }
-    e.stack = st_record_stack(NULL, &unwound, c->py, c->py_len > 0 ? c->py_len : 0);
+    e.stack = st_record_stack(NULL, &unwound, c->py, c->py_len > 0 ? c->py_len : 0, &e.place);
     keep_sample(w, c->slot, &e);
 }
 
@@ -193,7 +204,7 @@ static bool sample_asleep(struct st_slot *s, struct watched *w, uint32_t index)
             stop(w);
             return true;
         }
-        e.stack = st_record_stack(NULL, &unwound, seen.py, seen.py_len);
+        e.stack = st_record_stack(NULL, &unwound, seen.py, seen.py_len, &e.place);
     }
     keep_sample(w, index, &e);
     return true;
@@ -216,7 +227,7 @@ static bool sample_running(struct st_slot *s, struct watched *w, uint32_t index)
     unwound.count = 0;
     unwound.broken = unwound.truncated = false;
     if (seen.py_len > 0)
-        e.stack = st_record_stack(NULL, &unwound, seen.py, seen.py_len);
+        e.stack = st_record_stack(NULL, &unwound, seen.py, seen.py_len, &e.place);
     keep_sample(w, index, &e);
     return true;
 }
@@ -252,7 +263,7 @@ static bool sample_call(struct st_slot *s, struct watched *w, uint32_t index, ui
         stop(w);
         return true;
     }
-    e.stack = st_record_stack(call, &unwound, p.py, p.py_len);
+    e.stack = st_record_stack(call, &unwound, p.py, p.py_len, &e.place);
     e.task = p.task;
     memcpy(e.detail, detail, sizeof(e.detail));
     e.detail[sizeof(e.detail) - 1] = 0;
@@ -380,6 +391,9 @@ void st_close_iteration(uint32_t index)
             count_for_owner(s, w, end - w->t0);
         uint64_t elapsed = age_ns(w, end), starved = st_starved_ns(index, w->t0, end);
         st_record_stall_end(w->stall, elapsed, starved < elapsed ? starved : elapsed);
+    } else if (w->counted && w->counter && !w->over && w->seen > w->t0) {
+        uint64_t elapsed = age_ns(w, w->seen), starved = st_starved_ns(index, w->t0, w->seen);
+        st_count(w->counter, elapsed, starved < elapsed ? starved : elapsed);
     }
     w->over = true;
     w->stall = 0;
@@ -395,8 +409,10 @@ static void end_iteration(uint32_t index, const struct st_iteration *it)
     st_note_own_time(index, w->generation, it, time.starved);
     if (time.elapsed > time.found && time.elapsed - time.found >= threshold)
         st_starved_note(time.starved > w->starved_calls ? time.starved - w->starved_calls : 0);
-    if (over && !w->stall)
+    if (over && !w->stall && !w->counted)
         report(w, index, time.elapsed, time.starved);
+    if (over && w->counted && w->counter)
+        st_count(w->counter, time.elapsed, time.starved);
     if (w->stall)
         st_record_iteration_end(w->stall, &time, it);
     w->over = true;

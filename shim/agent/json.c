@@ -3,6 +3,7 @@
 #include "json.h"
 
 #include "agent.h"
+#include "room.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,10 +14,7 @@ static size_t length;
 static bool overflow; /* the record did not fit: it is left out */
 static bool torn;     /* the last write stopped in the middle of a line */
 static int file = -1;
-static uint64_t lost;           /* records that could not be written */
-static uint64_t written, limit; /* bytes of this trace, and how many it may have; 0: any */
-static bool essential;          /* this record is let through when the trace is full */
-static bool full;
+static bool is_end_of_stall;
 static uint64_t writing;
 
 static void put(char c)
@@ -101,28 +99,12 @@ static void put_key(const char *key)
     }
 }
 
-/* A full trace still takes what the summary needs: the figures, the end and what is missing. */
-static bool is_essential(const char *type)
-{
-    static const char *const types[] = {"process",   "loop",        "loop_end", "stats",
-                                        "dropped",   "loss",        "notice",   "end",
-                                        "stall_end", "stall_still", "frozen"};
-    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-        if (!strcmp(types[i], type))
-            return true;
-    return false;
-}
-
-void js_limit(uint64_t bytes)
-{
-    limit = bytes;
-}
-
 void js_begin(const char *type)
 {
     length = 0;
-    essential = is_essential(type);
     overflow = false;
+    is_end_of_stall = !strcmp(type, "stall_end");
+    room_begin(type);
     if (torn)
         put('\n');
     put('{');
@@ -176,42 +158,59 @@ void js_close(char bracket)
     put(bracket);
 }
 
-/* The disk was full and has room again: say what is missing. */
-static void say_lost(void)
+static bool append(const char *bytes, size_t n)
 {
-    char note[160];
-    size_t n = 0;
-    uint64_t v = lost;
-    lost = 0;
-    const char *head =
-        "{\"type\":\"notice\",\"code\":\"lost\",\"message\":\"records that could not be "
-        "written: ";
-    for (; *head; head++)
-        note[n++] = *head;
-    char digits[20];
-    int d = 0;
+    long r;
+    uint64_t before = st_ticks_now();
     do {
-        digits[d++] = (char)('0' + v % 10);
-    } while (v /= 10);
-    while (d)
-        note[n++] = digits[--d];
-    for (const char *tail = "\"}\n"; *tail; tail++)
-        note[n++] = *tail;
-    if (syscall(SYS_write, file, note, n) < 0)
-        lost = v;
+        r = syscall(SYS_write, file, bytes, n);
+    } while (r < 0 && errno == EINTR);
+    writing += st_ticks_now() - before;
+    if (r == (long)n) {
+        torn = false;
+        return true;
+    }
+    room_refused(r < 0 ? errno : ENOSPC);
+    torn = torn || r > 0;
+    return false;
 }
 
-/* Once. The records that are left out are counted where they are made. */
-static void say_full(void)
+/* The disk is full: what must not be lost waits here until there is room again. It goes before all
+ * that refers to it. */
+static char waiting[64 * 1024];
+static size_t waiting_length;
+static uint64_t waiting_records;
+
+static bool wait_for_room(void)
 {
-    static const char note[] =
-        "{\"type\":\"notice\",\"code\":\"trace-full\",\"message\":\"the trace has reached its "
-        "greatest "
-        "size: further stalls are only counted (STALLTRACE_MAX_TRACE_SIZE)\"}\n";
-    if (full)
+    size_t from = line[0] == '\n';
+    if (waiting_length + length - from > sizeof(waiting)) {
+        room_refused(ENOSPC);
+        return false;
+    }
+    memcpy(waiting + waiting_length, line + from, length - from);
+    waiting_length += length - from;
+    waiting_records++;
+    return true;
+}
+
+static void write_waiting(void)
+{
+    if (waiting_length == 0)
         return;
-    full = true;
-    written += (uint64_t)syscall(SYS_write, file, note, sizeof(note) - 1);
+    if (torn)
+        append("\n", 1);
+    if (append(waiting, waiting_length))
+        room_taken(waiting_length);
+    else
+        for (; waiting_records; waiting_records--)
+            room_refused(ENOSPC);
+    waiting_length = waiting_records = 0;
+}
+
+size_t js_length(void)
+{
+    return length;
 }
 
 bool js_end(void)
@@ -219,34 +218,29 @@ bool js_end(void)
     put('}');
     put('\n');
     if (overflow || file < 0) {
-        lost++;
+        room_refused(overflow ? EMSGSIZE : EBADF);
         return false;
     }
-    /* the reserve is for the figures; it, too, has an end */
-    uint64_t most = limit + (essential ? limit / 8 + 65536 : 0);
-    if (limit && written + length > most) {
-        say_full();
-        return false;
+    if (room_disk_is_full() && room_keep(file) && waiting_length) {
+        write_waiting();
+        if (line[0] == '\n' && !torn) /* an empty line would be a damaged one */
+            memmove(line, line + 1, --length);
     }
-    long r;
-    uint64_t before = st_ticks_now();
-    do {
-        r = syscall(SYS_write, file, line, length);
-    } while (r < 0 && errno == EINTR);
-    writing += st_ticks_now() - before;
-    st_progress();
-    while (atomic_load(&st_shared->vanish))
-        syscall(SYS_exit, 0); /* which every filter allows */
-    if (r != (long)length) {
-        torn = torn || r > 0;
-        lost++;
+    bool waits = room_is_of_place() || (is_end_of_stall && waiting_length);
+    if (room_disk_is_full() && waits)
+        return wait_for_room();
+    if (!room_for(length))
         return false;
-    }
-    torn = false;
-    written += length;
-    if (lost)
-        say_lost();
+    if (!append(line, length))
+        return room_disk_is_full() && waits ? wait_for_room() : false;
+    room_taken(length);
+    room_keep(file);
     return true;
+}
+
+void js_last_try(void)
+{
+    write_waiting();
 }
 
 uint64_t js_writing_ticks(void)
@@ -268,8 +262,9 @@ int js_file_open(const char *path, bool again)
     }
     file = (int)fd;
     if (!again) {
-        written = lost = 0;
-        full = torn = false;
+        room_reset();
+        torn = false;
+        waiting_length = waiting_records = 0;
     }
     return 0;
 }

@@ -16,14 +16,14 @@ void js_bool(const char *key, bool value);
 /* An array or object as a member (key NULL: as an element), and its end. */
 void js_open(const char *key, char bracket);
 void js_close(char bracket);
+/* Of the record so far. One that is not ended but begun anew is none. */
+size_t js_length(void);
 /* Ends the record and appends it. False: it could not be written (and will not be). */
 bool js_end(void);
+/* The process ends: what waits for room on the disk is written now, or lost. */
+void js_last_try(void);
 /* How long those writes have taken in all. */
 uint64_t js_writing_ticks(void);
-
-/* The greatest size of the trace in bytes; 0: none. Beyond it only small records of figures go in.
- */
-void js_limit(uint64_t bytes);
 
 /* Opens the trace of this process: -errno where it cannot be. Done anew by each agent thread, since
  * a thread's descriptors go with it. */

@@ -14,11 +14,11 @@
 enum { MAX_MODULES = 512 };
 
 static struct st_module modules[MAX_MODULES];
-static uint32_t count;
+static uint32_t count, numbers; /* known, and written */
 
 void st_modules_reset(void)
 {
-    count = 0;
+    count = numbers = 0;
 }
 
 /* The build-id out of the notes of the object whose ELF header is at `start`; its length, 0 where
@@ -67,7 +67,7 @@ static void module_path(uint64_t name_at, char *path, size_t size)
     }
 }
 
-static void record(const struct st_module *m, const char *path, uint64_t start)
+static bool record(const struct st_module *m, const char *path, uint64_t start)
 {
     uint8_t id[64];
     char text[129];
@@ -82,7 +82,7 @@ static void record(const struct st_module *m, const char *path, uint64_t start)
     js_hex("base", m->base);
     if (n)
         js_string_n("build_id", text, 2 * n);
-    js_end();
+    return js_end();
 }
 
 const struct st_module *st_module_at(uint64_t pc)
@@ -99,10 +99,23 @@ const struct st_module *st_module_at(uint64_t pc)
             return &modules[i];
     if (count == MAX_MODULES)
         return NULL;
-    struct st_module *m = &modules[count];
-    *m = (struct st_module){.id = ++count, .base = map.l_addr, .lo = lo, .hi = hi};
+    struct st_module *m = &modules[count++];
+    *m = (struct st_module){.base = map.l_addr, .lo = lo, .hi = hi};
     module_path((uintptr_t)map.l_name, path, sizeof(path));
-    record(m, path, lo);
+    m->name_at = (uintptr_t)map.l_name;
     st_running_learn(m, path);
     return m;
+}
+
+bool st_module_write(uint64_t pc)
+{
+    char path[4096];
+    struct st_module *m = (struct st_module *)(uintptr_t)st_module_at(pc);
+    if (!m || m->written)
+        return true;
+    module_path(m->name_at, path, sizeof(path));
+    m->id = numbers + 1;
+    m->written = record(m, path, m->lo);
+    numbers += m->written;
+    return m->written;
 }

@@ -3,7 +3,9 @@
 #include "json.h"
 #include "kernel.h"
 #include "perfmap.h"
+#include "places.h"
 #include "python.h"
+#include "room.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,14 +20,6 @@ static const char *const class_names[] = {
     ST_CLASSES(X)
 #undef X
 };
-
-static uint32_t stalls;
-static uint64_t left_out; /* stalls that found no room in the trace */
-
-uint64_t st_records_left_out(void)
-{
-    return left_out;
-}
 
 /* ---- process ---- */
 
@@ -89,6 +83,7 @@ enum { STACK_TABLE = 8192 };
 static struct {
     uint64_t hash;
     uint32_t id;
+    struct st_place *place;
 } stack_table[STACK_TABLE];
 static uint32_t stack_count;
 
@@ -155,15 +150,15 @@ static bool is_eval(const struct st_stack *stack, uint32_t i, const struct st_py
 }
 
 /* The modules first: their records must come before the one that refers to them. */
-static void record_modules(uint64_t call_pc, const struct st_stack *stack)
+static bool record_modules(uint64_t call_pc, const struct st_stack *stack, uint32_t native)
 {
-    if (call_pc)
-        st_module_at(call_pc);
-    for (uint32_t i = 0; i < stack->count; i++) {
+    bool all = !call_pc || st_module_write(call_pc);
+    for (uint32_t i = 0; i < native; i++) {
         if (!stack->frames[i].exact)
-            st_module_at(stack->frames[i].pc - 1);
-        st_module_at(stack->frames[i].pc);
+            all &= st_module_write(stack->frames[i].pc - 1);
+        all &= st_module_write(stack->frames[i].pc);
     }
+    return all;
 }
 
 static void add_python(const struct st_py_raw *py, int py_len)
@@ -195,183 +190,91 @@ static uint64_t real_address(const struct st_call *call)
     return pc >= st_shared->probe_lo && pc < st_shared->probe_hi ? 0 : pc;
 }
 
-uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stack,
-                         const struct st_py_raw *py, int py_len)
+/* What the modules that the stack refers to take, and are not written yet; and the stall itself. */
+static size_t bytes_around(const struct st_stack *stack, uint32_t native)
 {
-    uint64_t hash = hash_stack(call, stack, py, py_len);
-    unsigned slot = (unsigned)(hash % STACK_TABLE);
-    for (int i = 0; i < 8; i++, slot = (slot + 1) % STACK_TABLE) {
-        if (stack_table[slot].hash == hash)
-            return stack_table[slot].id;
-        if (!stack_table[slot].hash)
-            break;
+    enum { MODULE = 180, STALL = 640 };
+    const struct st_module *modules[16];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < native; i++) {
+        const struct st_module *m = st_module_at(stack->frames[i].pc);
+        bool known = !m || m->written || count == sizeof(modules) / sizeof(modules[0]);
+        for (uint32_t k = 0; !known && k < count; k++)
+            known = modules[k] == m;
+        if (!known)
+            modules[count++] = m;
     }
+    return STALL + count * MODULE;
+}
+
+/* The record of so many of the frames. */
+static void make_stack(const struct st_call *call, const struct st_stack *stack, uint32_t native,
+                       const struct st_py_raw *py, int python)
+{
     uint64_t call_pc = call ? real_address(call) : 0;
-    record_modules(call_pc, stack);
     js_begin("stack");
     js_number("stack", stack_count + 1);
     js_open("frames", '[');
     if (call_pc)
         add_frame(call_pc, true, false, NULL);
-    for (uint32_t i = 0; i < stack->count; i++)
+    for (uint32_t i = 0; i < native; i++)
         /* below a call, the innermost is where our wrapper will return to: a return address too */
         add_frame(stack->frames[i].pc, (i > 0 || !call) && stack->frames[i].exact,
-                  is_eval(stack, i, py, py_len), &stack->frames[i].place);
+                  is_eval(stack, i, py, python), &stack->frames[i].place);
     js_close(']');
-    if (py_len > 0)
-        add_python(py, py_len);
-    if (stack->broken)
+    if (python > 0)
+        add_python(py, python);
+    if (stack->broken && native == stack->count)
         js_bool("broken", true);
-    if (stack->truncated)
+    if (stack->truncated || native < stack->count)
         js_bool("truncated", true);
-    if (!js_end())
-        return 0;
+}
+
+/* Made twice: the first one's length tells whether there is room, and only then are its modules
+ * written, which go before it. */
+static bool write_stack(const struct st_call *call, const struct st_stack *stack, uint32_t native,
+                        const struct st_py_raw *py, int python)
+{
+    make_stack(call, stack, native, py, python);
+    if (!room_for_stacks(js_length() + bytes_around(stack, native)) ||
+        !record_modules(call ? real_address(call) : 0, stack, native))
+        return false;
+    make_stack(call, stack, native, py, python);
+    return js_end();
+}
+
+uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stack,
+                         const struct st_py_raw *py, int py_len, struct st_place **place)
+{
+    enum { SHORT = 12, SHORTEST = 3, STACKS_OF_A_PLACE = 200 };
+    uint64_t hash = hash_stack(call, stack, py, py_len);
+    unsigned slot = (unsigned)(hash % STACK_TABLE);
+    for (int i = 0; i < 8; i++, slot = (slot + 1) % STACK_TABLE) {
+        if (stack_table[slot].hash == hash) {
+            *place = stack_table[slot].place;
+            return stack_table[slot].id;
+        }
+        if (!stack_table[slot].hash)
+            break;
+    }
+    struct st_place *p = *place = st_place_of(call, stack, py, py_len);
+    if (p->stacks >= STACKS_OF_A_PLACE)
+        return p->stack;
+    room_worth_of_stacks(p->stack ? ST_WORTH_REPEATED : ST_WORTH_PLACE);
+    bool written = write_stack(call, stack, stack->count, py, py_len);
+    for (int most = SHORT; !written && !p->stack && most >= SHORTEST; most /= 2)
+        written =
+            write_stack(call, stack, stack->count < (uint32_t)most ? stack->count : (uint32_t)most,
+                        py, py_len < most ? py_len : most);
+    if (!written)
+        return p->stack; /* of a known place: it stands for this one */
     stack_table[slot].hash = hash;
     stack_table[slot].id = ++stack_count;
+    stack_table[slot].place = p;
+    p->stacks++;
+    if (!p->stack)
+        p->stack = stack_count;
     return stack_count;
-}
-
-/* ---- stalls ---- */
-
-static void add_task(const struct st_py_task *task)
-{
-    if (!task || !task->name[0])
-        return;
-    js_string("task", task->name);
-    js_string("coroutine", task->coroutine);
-}
-
-static void add_elapsed(uint64_t ns, uint64_t starved_ns)
-{
-    js_number("elapsed_ns", ns);
-    if (starved_ns)
-        js_number("starved_ns", starved_ns);
-}
-
-uint32_t st_record_stall(const struct st_stall *stall)
-{
-    js_begin("stall");
-    js_number("stall", ++stalls);
-    js_string("kind", stall->iteration ? "iteration" : "call");
-    js_number("loop", stall->loop);
-    js_string("call", stall->iteration ? "iteration" : stall->call->name);
-    js_string("class", stall->iteration ? "iteration" : class_names[stall->class]);
-    if (stall->detail && stall->detail[0])
-        js_string("detail", stall->detail);
-    if (stall->stack)
-        js_number("stack", stall->stack);
-    if (stall->no_stack)
-        js_string("no_stack", stall->no_stack);
-    add_task(stall->task);
-    js_number("at_ns", stall->at_ns);
-    add_elapsed(stall->elapsed_ns, stall->starved_ns);
-    js_bool("ended", stall->ended);
-    js_bool("strict", stall->strict);
-    if (!js_end()) {
-        left_out++;
-        return 0;
-    }
-    return stalls;
-}
-
-void st_record_stall_end(uint32_t stall, uint64_t ns, uint64_t starved_ns)
-{
-    js_begin("stall_end");
-    js_number("stall", stall);
-    add_elapsed(ns, starved_ns);
-    js_end();
-}
-
-/* It still lasts: all that is left of it where the process is killed meanwhile. Returns at which
- * age to say so again: seldom enough that a hang of hours is a few hundred lines. */
-uint64_t st_record_stall_still(uint32_t stall, uint64_t ns, uint64_t starved_ns)
-{
-    enum { LEAST_GAP_NS = 50000000 };
-    js_begin("stall_still");
-    js_number("stall", stall);
-    add_elapsed(ns, starved_ns);
-    js_end();
-    return ns + (ns / 8 > LEAST_GAP_NS ? ns / 8 : LEAST_GAP_NS);
-}
-
-void st_record_sample(uint32_t stall, uint32_t stack, const struct st_sleep *asleep,
-                      const char *detail, const struct st_py_task *task, const char *no_stack)
-{
-    js_begin("sample");
-    js_number("stall", stall);
-    if (stack)
-        js_number("stack", stack);
-    if (detail && detail[0])
-        js_string("detail", detail);
-    if (no_stack)
-        js_string("no_stack", no_stack);
-    add_task(task);
-    if (asleep) {
-        js_open("asleep", '{');
-        if (asleep->syscall[0])
-            js_string("syscall", asleep->syscall);
-        if (asleep->wchan[0])
-            js_string("wchan", asleep->wchan);
-        js_close('}');
-    }
-    js_end();
-}
-
-static uint8_t class_of_row(const struct st_call *call)
-{
-    return call->class < ST_CLASS_COUNT ? call->class : ST_FILE;
-}
-
-void st_record_iteration_end(uint32_t stall, const struct st_time *time,
-                             const struct st_iteration *it)
-{
-    js_begin("stall_end");
-    js_number("stall", stall);
-    add_elapsed(time->elapsed, time->starved);
-    js_open("time", '{');
-    js_number("calls_ns", time->calls);
-    js_number("found_ns", time->found);
-    if (time->measured) {
-        js_number("cpu_ns", time->cpu);
-        js_number("runnable_ns", time->runnable);
-        js_number("asleep_ns", time->asleep);
-    }
-    if (time->throttled)
-        js_number("throttled_ns", time->throttled);
-    if (time->frozen)
-        js_number("frozen_ns", time->frozen);
-    js_close('}');
-    js_open("calls", '[');
-    for (size_t i = 0; i < sizeof(it->top) / sizeof(it->top[0]) && it->top[i].count; i++) {
-        const struct st_call *call = &st_shared->calls[it->top[i].call];
-        js_open(NULL, '{');
-        js_string("call", call->name);
-        js_string("class", class_names[class_of_row(call)]);
-        js_number("count", it->top[i].count);
-        js_number("total_ns", time->top[i].total);
-        js_number("max_ns", time->top[i].longest);
-        js_close('}');
-    }
-    js_close(']');
-    js_end();
-}
-
-void st_record_more(const struct st_stall *like, const struct st_many *many)
-{
-    js_begin("more");
-    js_string("kind", "call");
-    js_number("loop", like->loop);
-    js_string("call", like->call->name);
-    js_string("class", class_names[like->class]);
-    js_number("stack", like->stack);
-    js_bool("strict", like->strict);
-    js_number("count", many->count);
-    js_number("total_ns", many->total_ns);
-    if (many->starved_ns)
-        js_number("starved_ns", many->starved_ns);
-    js_number("max_ns", many->max_ns);
-    if (!js_end())
-        left_out += many->count;
 }
 
 void st_record_dropped(uint64_t count)
@@ -399,8 +302,8 @@ void st_record_end(const char *reason)
 
 void st_records_reset(void)
 {
-    stalls = 0;
-    left_out = 0;
+    st_records_stalls_reset();
+    st_places_reset();
     stack_count = 0;
     st_perfmap_reset();
     st_v8_reset();

@@ -3,12 +3,13 @@
 #include "agent.h"
 #include "json.h"
 #include "memory.h"
+#include "room.h"
 
 #include <string.h>
 
 static const char *const home_names[] = {"none", "epoll", "poll", "select", "io_uring"};
 
-void st_record_loop(uint32_t loop, const struct st_slot *s)
+bool st_record_loop(uint32_t loop, const struct st_slot *s, enum st_worth worth)
 {
     char name[64];
     if (!s->api_name || st_mem_read_string((uintptr_t)s->api_name, name, sizeof(name)) < 0)
@@ -21,7 +22,8 @@ void st_record_loop(uint32_t loop, const struct st_slot *s)
     js_string("name", name);
     js_string("home", home_names[s->home]);
     js_number("at_ns", st_since_start_ns(s->tagged_t));
-    js_end();
+    room_worth(worth);
+    return js_end();
 }
 
 void st_record_loop_end(uint32_t loop, int reason)
@@ -42,11 +44,14 @@ void st_record_loop_stopped(uint32_t loop, uint64_t at_ns)
     js_end();
 }
 
-static void add_histogram(const char *key, const uint32_t *now, uint32_t *written)
+/* Leaves in `seen` what it has read, for when the record is written. */
+static void add_histogram(const char *key, const uint32_t *now, const uint32_t *written,
+                          uint32_t *seen)
 {
     bool open = false;
     for (unsigned i = 0; i < ST_HIST_BUCKETS; i++) {
         uint32_t count = now[i]; /* read once: its thread goes on counting */
+        seen[i] = count;
         if (count == written[i])
             continue;
         if (!open)
@@ -56,7 +61,6 @@ static void add_histogram(const char *key, const uint32_t *now, uint32_t *writte
         js_number(NULL, st_ticks_to_ns(st_hist_lower(i)));
         js_number(NULL, count - written[i]);
         js_close(']');
-        written[i] = count;
     }
     if (open)
         js_close(']');
@@ -92,7 +96,6 @@ static uint64_t bucket_ns(unsigned bucket)
 /* What is to be taken out of the figures. */
 static void add_own_time(struct st_own_time *own)
 {
-    own->changed = false;
     if (!own->not_own)
         return;
     js_number("not_own_ns", st_ticks_to_ns(own->not_own));
@@ -107,7 +110,6 @@ static void add_own_time(struct st_own_time *own)
     }
     if (own->move_count)
         js_close(']');
-    own->move_count = 0;
     js_open("longest_own", '[');
     for (int i = 0; i < ST_LONGEST && own->longest[i].ticks; i++) {
         js_open(NULL, '[');
@@ -119,8 +121,7 @@ static void add_own_time(struct st_own_time *own)
     js_close(']');
 }
 
-void st_record_stats(uint32_t loop, const struct st_slot *s, struct st_written *written,
-                     struct st_own_time *own)
+static void begin_stats(uint32_t loop, const struct st_slot *s)
 {
     js_begin("stats");
     js_number("loop", loop);
@@ -132,12 +133,31 @@ void st_record_stats(uint32_t loop, const struct st_slot *s, struct st_written *
     js_number("calls_ns", st_ticks_to_ns(s->in_calls));
     if (s->held)
         js_number("held_ns", st_ticks_to_ns(s->held));
-    add_histogram("iteration_hist", s->iter_hist, written->iter_hist);
-    add_histogram("wait_hist", s->wait_hist, written->wait_hist);
-    add_histogram("calls_hist", s->calls_hist, written->calls_hist);
-    add_longest(s, written);
+}
+
+bool st_record_stats(uint32_t loop, const struct st_slot *s, struct st_written *written,
+                     struct st_own_time *own)
+{
+    static struct st_written seen;
+    seen.longest = written->longest;
+    begin_stats(loop, s);
+    add_histogram("iteration_hist", s->iter_hist, written->iter_hist, seen.iter_hist);
+    add_histogram("wait_hist", s->wait_hist, written->wait_hist, seen.wait_hist);
+    add_histogram("calls_hist", s->calls_hist, written->calls_hist, seen.calls_hist);
+    add_longest(s, &seen);
     add_own_time(own);
-    js_end();
+    if (js_end()) {
+        *written = seen;
+        own->move_count = 0;
+        own->changed = false;
+        return true;
+    }
+    /* no room for all of it: at the end, as much as there is */
+    if (room_is_last()) {
+        begin_stats(loop, s);
+        js_end();
+    }
+    return false;
 }
 
 void st_record_frozen(const struct st_freeze *freeze, uint64_t count, uint64_t ns)

@@ -1,8 +1,8 @@
 /* From a call in progress, or one that has ended and was copied by its thread, to records of the
- * trace. The first occurrences of a stack are written one by one, later ones are counted. */
+ * trace. */
 #include "agent.h"
 #include "../nowait.h"
-#include "../repeat.h"
+#include "counters.h"
 #include "memory.h"
 #include "python.h"
 #include "running.h"
@@ -11,21 +11,20 @@
 #include <linux/futex.h>
 #include <string.h>
 
-enum { WRITTEN_SINGLY = 50, COUNTERS = 1024, COPY_MAX = 256 * 1024 };
+enum { COPY_MAX = 256 * 1024 };
 enum { FIRST_STILL_NS = 50000000, READY_AGAIN_NS = 5000000 };
-
-/* How often a stack has stalled. */
-static struct counter {
-    struct st_stall like; /* its loop, stack, call, class, strict */
-    uint64_t written;
-    uint64_t pending, total_ns, starved_ns, max_ns; /* not yet written */
-} counters[COUNTERS];
 
 /* The hang that was reported for the call which a slot is in. */
 static struct hang {
     uint32_t generation, seq;
     uint32_t stall; /* its number in the trace; 0: not written */
     bool open;      /* its end has not been taken */
+    /* Not written, since there are many like it: counted when it ends, written if it gets long. */
+    struct st_counter *counter;
+    struct st_place *place;
+    struct st_stall like;
+    char detail[256];
+    struct st_py_task task;
     uint8_t class;
     uint64_t t0;
     uint64_t seen;     /* the last moment, in ticks, at which it was known to last */
@@ -35,120 +34,11 @@ static struct hang {
 
 static uint8_t stack_copy[COPY_MAX];
 static struct st_stack unwound;
-static uint64_t said;      /* dropped stalls, as written */
-static uint64_t uncounted; /* stalls that not even a counter was free for */
 
 void st_stalls_reset(void)
 {
-    memset(counters, 0, sizeof(counters));
     memset(hangs, 0, sizeof(hangs));
-    uncounted = said = 0;
-}
-
-static struct counter *counter_of(const struct st_stall *s)
-{
-    unsigned i = (s->stack * 2654435761u ^ s->loop * 40503u ^ s->strict) % COUNTERS;
-    for (int tries = 0; tries < 16; tries++, i = (i + 1) % COUNTERS) {
-        struct counter *c = &counters[i];
-        if (!c->like.call) {
-            c->like = *s;
-            c->like.detail = NULL;
-            c->like.task = NULL;
-            return c;
-        }
-        if (c->like.stack == s->stack && c->like.loop == s->loop && c->like.strict == s->strict &&
-            c->like.class == s->class)
-            return c;
-    }
-    return NULL;
-}
-
-static void write_count(struct counter *c)
-{
-    if (!c->pending)
-        return;
-    struct st_many many = {c->pending, c->total_ns, c->starved_ns, c->max_ns};
-    st_record_more(&c->like, &many);
-    c->pending = c->total_ns = c->starved_ns = c->max_ns = 0;
-}
-
-/* What is counted on this path is no stall. */
-enum { NO_STALL = UINT32_MAX };
-
-static void forget_path(uint64_t key)
-{
-    struct st_repeat *repeat = key ? st_repeat_of(st_shared->repeats, key) : NULL;
-    if (repeat)
-        atomic_store_explicit(&repeat->counter, NO_STALL, memory_order_relaxed);
-}
-
-/* What threads have counted themselves. What belongs to no copy yet stays where it is. */
-static void take_repeats(void)
-{
-    if (!atomic_exchange(&st_shared->repeated, false))
-        return;
-    for (unsigned i = 0; i < ST_REPEATS; i++) {
-        struct st_repeat *r = &st_shared->repeats[i];
-        uint32_t counter = atomic_load_explicit(&r->counter, memory_order_relaxed);
-        if (!atomic_load_explicit(&r->count, memory_order_relaxed))
-            continue;
-        if (!counter) {
-            atomic_store(&st_shared->repeated, true);
-            continue;
-        }
-        if (counter == NO_STALL) {
-            atomic_store(&r->count, 0);
-            atomic_store(&r->ticks, 0);
-            atomic_store(&r->longest, 0);
-            continue;
-        }
-        struct counter *c = &counters[counter - 1];
-        uint64_t longest = st_ticks_to_ns(atomic_exchange(&r->longest, 0));
-        /* acquire: the sum is not older than the count */
-        c->pending += atomic_exchange_explicit(&r->count, 0, memory_order_acquire);
-        c->total_ns += st_ticks_to_ns(atomic_exchange(&r->ticks, 0));
-        if (longest > c->max_ns)
-            c->max_ns = longest;
-    }
-}
-
-void st_write_counts(void)
-{
-    uint64_t dropped = 0;
-    take_repeats();
-    for (unsigned i = 0; i < COUNTERS; i++)
-        write_count(&counters[i]);
-    uint32_t high = atomic_load(&st_shared->slot_high);
-    for (uint32_t i = 0; i < high; i++)
-        dropped += st_shared->slots[i].missed;
-    dropped += uncounted + st_records_left_out();
-    if (dropped > said) {
-        st_record_dropped(dropped);
-        said = dropped;
-    }
-}
-
-/* Writes a stall, or counts it. Returns its number; 0: it was counted. */
-static uint32_t report(const struct st_stall *s, uint64_t key)
-{
-    struct counter *c = counter_of(s);
-    struct st_repeat *repeat = c && key ? st_repeat_of(st_shared->repeats, key) : NULL;
-    if (repeat)
-        atomic_store_explicit(&repeat->counter, (uint32_t)(c - counters) + 1, memory_order_relaxed);
-    if (!c) {
-        uncounted++;
-        return 0;
-    }
-    if (c->written < WRITTEN_SINGLY || !s->ended) {
-        c->written++;
-        return st_record_stall(s);
-    }
-    c->pending++;
-    c->total_ns += s->elapsed_ns;
-    c->starved_ns += s->starved_ns;
-    if (s->elapsed_ns - s->starved_ns > c->max_ns)
-        c->max_ns = s->elapsed_ns - s->starved_ns;
-    return 0;
+    st_counters_reset();
 }
 
 /* ---- calls that have ended ---- */
@@ -211,7 +101,7 @@ static void take_capture(struct st_capture *c)
                      .is_finding = !is_own && (c->strict || !under),
                  });
     if (is_own) {
-        forget_path(c->key);
+        st_forget_path(c->key);
         return;
     }
     if (!c->strict)
@@ -222,14 +112,16 @@ static void take_capture(struct st_capture *c)
     if (!st_runs(c->slot, c->generation,
                  &(struct st_where){&unwound, c->py, c->py_len, c->regs[ST_RSP], c->t0, call,
                                     c->args})) {
-        forget_path(c->key);
+        st_forget_path(c->key);
         return;
     }
     st_what_text(&c->what, call, detail, sizeof(detail));
     st_task_of_capture(c, &task);
+    struct st_counter *counter;
+    struct st_place *place;
     struct st_stall s = {
         .loop = st_loop_of(c->slot, c->generation),
-        .stack = st_record_stack(call, &unwound, c->py, c->py_len > 0 ? c->py_len : 0),
+        .stack = st_record_stack(call, &unwound, c->py, c->py_len > 0 ? c->py_len : 0, &place),
         .call = call,
         .class = c->class,
         .strict = c->strict,
@@ -242,12 +134,14 @@ static void take_capture(struct st_capture *c)
     };
     if (c->doubtful && st_keep_aside(c, &unwound, &s))
         return;
-    report(&s, c->key);
+    st_report(&s, c->key, place, &counter);
 }
 
 void st_report_stall(const struct st_stall *stall)
 {
-    report(stall, 0);
+    struct st_stall copy = *stall;
+    struct st_counter *counter;
+    st_report(&copy, 0, NULL, &counter);
 }
 
 /* Where loops wait, before anything is said of them: it is younger than what was captured of them
@@ -362,24 +256,28 @@ static void report_hang(struct st_slot *s, uint32_t index, struct st_progress *p
     }
     st_what_text(what, call, detail, sizeof(detail));
     st_add_holder(s, what, call, detail, sizeof(detail));
-    struct st_stall stall = {
+    *h = (struct hang){.generation = s->generation,
+                       .seq = p->seq,
+                       .open = true,
+                       .class = class,
+                       .t0 = p->t0,
+                       .seen = p->t0 + p->elapsed_ticks,
+                       .task = p->task};
+    h->like = (struct st_stall){
         .loop = st_loop_of(index, s->generation),
-        .stack = st_record_stack(call, &unwound, p->py, p->py_len),
+        .stack = st_record_stack(call, &unwound, p->py, p->py_len, &h->place),
         .call = call,
         .class = class,
         .at_ns = st_since_start_ns(p->t0),
         .elapsed_ns = p->elapsed_ns,
         .starved_ns = starved_ns,
         .detail = detail,
-        .task = &p->task,
+        .task = &h->task,
     };
-    *h = (struct hang){.generation = s->generation,
-                       .seq = p->seq,
-                       .stall = report(&stall, 0),
-                       .open = true,
-                       .class = class,
-                       .t0 = p->t0,
-                       .seen = p->t0 + p->elapsed_ticks};
+    h->stall = st_report(&h->like, 0, h->place, &h->counter);
+    memcpy(h->detail, detail, sizeof(h->detail));
+    h->detail[sizeof(h->detail) - 1] = 0;
+    h->like.detail = h->detail;
     st_holder_begin(&h->holder, st_holder_of(what, call, &thread));
 }
 
@@ -401,7 +299,12 @@ static void follow_hang(const struct st_slot *s, uint32_t index, uint32_t seq)
         return;
     h->seen = now;
     uint64_t elapsed = st_unfrozen_ns(h->t0, now);
-    if (!h->still_ns)
+    if (!h->stall && h->counter && elapsed >= ST_LONG_NS && elapsed >= h->still_ns) {
+        h->like.elapsed_ns = elapsed;
+        h->like.starved_ns = starved_of_hang(h, index, now, elapsed);
+        h->stall = st_report(&h->like, 0, h->place, &h->counter);
+        h->still_ns = elapsed * 2;
+    } else if (!h->still_ns)
         h->still_ns = elapsed + FIRST_STILL_NS;
     else if (h->stall && elapsed >= h->still_ns)
         h->still_ns =
@@ -425,6 +328,8 @@ static void end_hang(uint32_t index, uint64_t end)
     st_starved_note(starved);
     if (h->stall)
         st_record_stall_end(h->stall, elapsed, starved);
+    else if (h->counter && (!under || st_shared->settings->strict & 1u << h->class))
+        st_count(h->counter, elapsed, starved);
     h->open = false;
 }
 

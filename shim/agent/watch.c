@@ -3,10 +3,13 @@
 
 #include <string.h>
 
+enum { AT_ONCE = 64 };
+
 /* What is known of the loop in a slot. */
 static struct known {
     uint32_t loop, generation;
     uint8_t home;
+    bool told;   /* its record is written: at once, but with many of them when it is referred to */
     bool closed; /* its home fd was closed by another thread, and that was written */
     uint64_t iterations;
     struct st_written written;
@@ -22,12 +25,34 @@ void st_loops_reset(void)
     loops = 0;
 }
 
+static void tell(struct known *k, const struct st_slot *s, enum st_worth worth)
+{
+    uint32_t number = k->loop ? k->loop : loops + 1;
+    if (k->told || !st_record_loop(number, s, worth))
+        return;
+    k->told = true;
+    loops = number > loops ? number : loops;
+    k->loop = number;
+}
+
 static void write_stats(struct known *k, const struct st_slot *s)
 {
-    if (s->iterations == k->iterations && !k->own.changed)
+    uint64_t iterations = s->iterations;
+    if (iterations == k->iterations && !k->own.changed)
         return;
-    k->iterations = s->iterations;
-    st_record_stats(k->loop, s, &k->written, &k->own);
+    tell(k, s, ST_WORTH_FIGURES);
+    if (k->told && st_record_stats(k->loop, s, &k->written, &k->own))
+        k->iterations = iterations;
+}
+
+/* Of a loop that ends: there are no later ones. With thousands of loops that come and go they are
+ * like any others. */
+static void write_last_stats(struct known *k, const struct st_slot *s)
+{
+    bool last = room_is_last();
+    room_last_figures(last || loops <= AT_ONCE);
+    write_stats(k, s);
+    room_last_figures(last);
 }
 
 static uint64_t own_ticks(const struct st_own *own)
@@ -42,6 +67,8 @@ static void note_move(struct st_own_time *own, uint16_t from, uint16_t to)
             own->moves[i].count++;
             return;
         }
+    if (own->move_count == ST_MOVES)
+        return; /* there was no room to write them: the histogram keeps this one where it was */
     own->moves[own->move_count].from = from;
     own->moves[own->move_count].to = to;
     own->moves[own->move_count++].count = 1;
@@ -51,13 +78,13 @@ void st_note_own_time(uint32_t index, uint32_t generation, const struct st_itera
                       uint64_t not_own_ns)
 {
     struct known *k = &known[index];
-    if (!st_loop_of(index, generation))
+    if (k->generation != generation)
         return;
     uint64_t not_own = (uint64_t)((double)not_own_ns / st_shared->ns_per_tick);
     struct st_own own = {it->t0, it->ticks, not_own < it->ticks ? not_own : it->ticks};
     unsigned from = st_hist_bucket(own.ticks), to = st_hist_bucket(own_ticks(&own));
     k->own.not_own += own.not_own;
-    if (k->own.move_count == ST_MOVES)
+    if (k->own.move_count == ST_MOVES && k->told)
         st_record_stats(k->loop, &st_shared->slots[index], &k->written, &k->own);
     if (from != to)
         note_move(&k->own, (uint16_t)from, own_ticks(&own) ? (uint16_t)to : UINT16_MAX);
@@ -79,20 +106,20 @@ static void watch_loop(uint32_t index, bool stats)
         return;
     if (k->generation != s->generation) {
         memset(k, 0, sizeof(*k));
-        k->loop = ++loops;
         k->generation = s->generation;
         k->home = s->home;
-        st_record_loop(k->loop, s);
+        tell(k, s, loops < AT_ONCE ? ST_WORTH_PLACE : ST_WORTH_FIGURES);
     } else if (k->home != s->home) {
         k->home = s->home;
-        st_record_loop(k->loop, s);
+        k->told = k->told && st_record_loop(k->loop, s, ST_WORTH_FIGURES);
     }
     bool closed = atomic_load(&s->home_closed);
     if (closed && !k->closed) {
-        write_stats(k, s);
-        st_record_loop_end(k->loop, ST_END_CLOSED);
+        write_last_stats(k, s);
+        if (k->told)
+            st_record_loop_end(k->loop, ST_END_CLOSED);
     } else if (!closed && k->closed) {
-        st_record_loop(k->loop, s);
+        k->told = k->told && st_record_loop(k->loop, s, ST_WORTH_REPEATED);
     }
     k->closed = closed;
     if (stats)
@@ -104,7 +131,10 @@ uint32_t st_loop_of(uint32_t index, uint32_t generation)
 {
     if (known[index].generation != generation && st_shared->slots[index].generation == generation)
         watch_loop(index, false);
-    return known[index].generation == generation ? known[index].loop : 0;
+    if (known[index].generation != generation)
+        return 0;
+    tell(&known[index], &st_shared->slots[index], ST_WORTH_PLACE);
+    return known[index].loop;
 }
 
 /* Writes what changed since the last look, figures too where `stats`. */
@@ -119,8 +149,10 @@ void st_watch_loops(bool stats)
 void st_free_ended(void)
 {
     if (atomic_exchange(&st_shared->unwatched, false) && !crowded) {
-        st_record_notice("loops", "more threads ran event loops at once than can be watched (256): "
-                                  "those that came later were not");
+        st_record_loss("loops",
+                       "more threads ran event loops at once than can be watched (256): "
+                       "those that came later were not",
+                       1);
         crowded = true;
     }
     uint32_t high = atomic_load_explicit(&st_shared->slot_high, memory_order_acquire);
@@ -134,8 +166,8 @@ void st_free_ended(void)
         st_take_iteration_ends(i);
         st_close_hang(i);
         st_close_iteration(i);
-        write_stats(&known[i], s);
-        if (!known[i].closed)
+        write_last_stats(&known[i], s);
+        if (!known[i].closed && known[i].told)
             st_record_loop_end(known[i].loop, s->end_reason);
         known[i].closed = true;
         /* release: the next loop in this slot starts after we are done */

@@ -35,10 +35,10 @@ def test_a_short_stall_is_not_followed(run):
 def test_a_trace_that_may_not_grow_is_not_clean(preload):
     """The stall itself found no room: nothing is known, and nobody may be told that all is well."""
     limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))\n"
-    traced = preload(PYTHON, "-c", limit + HANGS["call"].replace("60", "0.05"))
+    traced = preload(PYTHON, "-c", limit + HANGS["call"].replace("60", "0.5"))
     assert traced.exit == 0, traced
     [path] = traced.files()
-    assert os.path.getsize(path) == 1024
+    assert os.path.getsize(path) <= 1024
     result = command("check", traced.dir)
     assert result.returncode == 3, result
-    assert "clean" not in result.stdout and "middle of a line" in result.stdout, result
+    assert "clean" not in result.stdout and "ulimit -f" in result.stdout, result

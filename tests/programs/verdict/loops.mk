@@ -9,6 +9,7 @@ EXTRA_DIST += \
 	tests/programs/verdict/polls.py \
 	tests/programs/verdict/qt_first_callback.cpp \
 	tests/e2e/test_verdict_homes.py \
+	tests/programs/verdict/trace_size.py \
 	tests/programs/verdict/stopped_loop.py \
 	tests/programs/verdict/stopped_loop_unittest.py \
 	tests/programs/verdict/stopped_loops.py \
