@@ -45,6 +45,7 @@ libstalltrace_la_SOURCES = \
 	shim/probe/iteration.c \
 	shim/probe/loops.c \
 	shim/probe/musl.c \
+	shim/probe/own_threads.c \
 	shim/probe/poll_loops.c \
 	shim/probe/probe.h \
 	shim/probe/real.h \

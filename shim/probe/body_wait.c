@@ -38,15 +38,17 @@ static long milliseconds(const struct timespec *t)
     return t->tv_sec * 1000 + (t->tv_nsec + 999999) / 1000000;
 }
 
-static bool epoll_tags(int epfd)
+static bool ST_COLD epoll_tags(int epfd, uintptr_t caller)
 {
     if (ST_UNLIKELY(!st_started))
         st_start_up(0, NULL); /* another object's constructor runs a loop */
-    if (st_loops & ST_LOOPS_NAME && !st_own_name_matches() &&
-        !(st_loops & (ST_LOOPS_AUTO | ST_LOOPS_POLL)))
+    bool named = st_loops & ST_LOOPS_NAME && st_own_name_matches();
+    if (!named && !(st_loops & (ST_LOOPS_AUTO | ST_LOOPS_POLL)))
         return false;
-    return st_loops & (ST_LOOPS_AUTO | ST_LOOPS_POLL | ST_LOOPS_NAME) &&
-           st_tag(ST_HOME_EPOLL, epfd, 0);
+    /* a library's own thread is none, unless it is asked for */
+    if (!named && !(st_loops & ST_LOOPS_POLL) && st_is_own_thread(caller))
+        return false;
+    return st_tag(ST_HOME_EPOLL, epfd, 0);
 }
 
 ON_LOOP(epoll_wait, int, (int epfd, struct epoll_event *events, int max, int timeout))
@@ -57,7 +59,7 @@ ON_LOOP(epoll_wait, int, (int epfd, struct epoll_event *events, int max, int tim
 
 WRAPPER(epoll_wait, int, (int epfd, struct epoll_event *events, int max, int timeout))
 {
-    if (ST_UNLIKELY(!st_self) && !epoll_tags(epfd))
+    if (ST_UNLIKELY(!st_self) && !epoll_tags(epfd, (uintptr_t)__builtin_return_address(0)))
         return real_epoll_wait(epfd, events, max, timeout);
     return loop_epoll_wait(epfd, events, max, timeout);
 }
@@ -72,7 +74,7 @@ ON_LOOP(epoll_pwait, int,
 WRAPPER(epoll_pwait, int,
         (int epfd, struct epoll_event *events, int max, int timeout, const sigset_t *mask))
 {
-    if (ST_UNLIKELY(!st_self) && !epoll_tags(epfd))
+    if (ST_UNLIKELY(!st_self) && !epoll_tags(epfd, (uintptr_t)__builtin_return_address(0)))
         return real_epoll_pwait(epfd, events, max, timeout, mask);
     return loop_epoll_pwait(epfd, events, max, timeout, mask);
 }
@@ -89,7 +91,7 @@ WRAPPER(epoll_pwait2, int,
         (int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
          const sigset_t *mask))
 {
-    if (ST_UNLIKELY(!st_self) && !epoll_tags(epfd))
+    if (ST_UNLIKELY(!st_self) && !epoll_tags(epfd, (uintptr_t)__builtin_return_address(0)))
         return real_epoll_pwait2(epfd, events, max, timeout, mask);
     return loop_epoll_pwait2(epfd, events, max, timeout, mask);
 }

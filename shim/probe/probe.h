@@ -244,6 +244,8 @@ enum {
 };
 extern uint32_t st_loops;
 
+/* Is the calling thread, which `caller` has wait for events, one that a library runs for itself? */
+bool st_is_own_thread(uintptr_t caller);
 struct st_slot *st_tag(enum st_home home, int fd, uintptr_t site);
 void st_untag(struct st_slot *s, int reason);
 /* A thread whose loop is about to run: see candidate.c. */

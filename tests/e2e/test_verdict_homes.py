@@ -93,3 +93,16 @@ def test_script_in_ruby_is_no_loop(run, script, tool):
     traces = run(tool("ruby"), script(VERDICT + "plain.rb"))
     assert traces.exit == 0
     assert traces.findings == [], traces.describe()
+
+
+@pytest.mark.parametrize("options, loops", [((), 1), (("--loops", "poll"), 3),
+                                            (("--loops", "auto,name=ZMQbg*"), 3)])
+def test_threads_of_a_library(run, script, python_with, options, loops):
+    """ZeroMQ's own are no loops of the program's, unless they are asked for."""
+    python_with("zmq")
+    traces = run(PYTHON, script(VERDICT + "own_threads.py"), "block", options=options)
+    assert traces.exit == 0
+    seen = [loop["name"] for p in traces.report()["processes"] for loop in p["loops"]]
+    # its reaper waits only if it has not ended before
+    assert len(seen) == 1 if loops == 1 else "ZMQbg/IO/0" in seen, seen
+    assert traces.find("clock_nanosleep")["count"] == 1

@@ -5,6 +5,7 @@ tests_programs_verdict_before_first_wait_CFLAGS = $(PROGRAM_CFLAGS)
 
 EXTRA_DIST += \
 	tests/programs/verdict/event_machine.rb \
+	tests/programs/verdict/own_threads.py \
 	tests/programs/verdict/plain.rb \
 	tests/programs/verdict/polls.py \
 	tests/programs/verdict/qt_first_callback.cpp \
