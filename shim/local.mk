@@ -99,6 +99,7 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/places.h \
 	shim/agent/python.c \
 	shim/agent/python.h \
+	shim/agent/python_check.c \
 	shim/agent/python_code.c \
 	shim/agent/python_elf.c \
 	shim/agent/python_line.c \

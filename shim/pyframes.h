@@ -57,6 +57,10 @@ struct st_py_layout {
     uint32_t coroutine_frame; /* up to 3.10 a pointer to it, then the frame itself */
     uint32_t coroutine_name;
     uint32_t int_tag, int_digits; /* from 3.12 */
+
+    /* 0: these are what the interpreter says of itself (3.13 on), and no thread's frames have been
+     * read by them yet: threads read their own with care, too. */
+    uint32_t proven;
 };
 
 /* A frame as the walk leaves it. */

@@ -155,6 +155,8 @@ static int prepare(void)
      * its own Python frames */
     if (!detected)
         unknown = st_py_detect(&st_shared->py) == -ENOTSUP;
+    if (!detected && st_shared->py.version && !st_shared->py.proven)
+        st_py_prove(&st_shared->py);
     detected = true;
     open_trace(); /* without a file it goes on: the disk may have room again */
     if (unknown)
@@ -299,6 +301,8 @@ EXPORT void *stalltrace_agent_main(void *argument)
         }
         now = clock_ns(CLOCK_MONOTONIC);
         bool asked = request != atomic_load(&st_shared->flush_ack);
+        if (st_shared->py.version && !st_shared->py.proven)
+            st_py_prove(&st_shared->py);
         uint64_t age = st_since_start_ns(st_ticks_now());
         bool stats = asked || now - written >= room_figures_gap_ns(age);
         room_last_figures(asked);

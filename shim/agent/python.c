@@ -12,7 +12,6 @@
 enum {
     INTERPRETERS_MAX = 256,
     THREADS_MAX = 16384,
-    TSTATE_HEAD = 256, /* holds what is looked for in a thread state, in every version */
     OFFSET_MAX = 65536,
     DESCRIPTION_MAX = 1024, /* as much of it as is looked at */
 };
@@ -47,9 +46,7 @@ static bool is_consistent(const struct st_py_layout *layout)
     uint32_t head = layout->object_type + 8;
 
     return head == layout->var_size && head == layout->str_length && layout->bytes_data > head &&
-           layout->str_ascii_data > layout->str_state &&
-           layout->tstate_thread_id + 8 <= TSTATE_HEAD &&
-           layout->tstate_native_id + 8 <= TSTATE_HEAD;
+           layout->str_ascii_data > layout->str_state && st_py_offsets_fit(layout);
 }
 
 /* Replaces the offsets of the table by those that the interpreter states. */
@@ -155,8 +152,15 @@ static int fill(struct st_py_layout *layout, const struct st_py_module *module, 
     if (!layout->get_tstate || !layout->code_type || !layout->str_type || !layout->bytes_type) {
         return -ENOTSUP;
     }
-    if (layout->version >= 0x030d0000) {
+    layout->proven = layout->version < 0x030d0000;
+    if (!layout->proven) {
+        uint64_t finalizing;
         rc = apply_debug_offsets(layout);
+        /* which threads read as it is */
+        if (rc == 0) {
+            rc = st_mem_read(layout->runtime + layout->runtime_finalizing, &finalizing,
+                             sizeof(finalizing));
+        }
     }
     return rc != 0 ? rc : measure_frame(layout);
 }
@@ -268,7 +272,7 @@ uint64_t st_py_tstate_of(const struct st_py_layout *layout, uint64_t pthread, pi
     for (int i = 0; i < INTERPRETERS_MAX && interp != 0; i++) {
         uint64_t tstate = pointer_at(interp + layout->interp_threads);
         while (tstate != 0 && threads++ < THREADS_MAX) {
-            unsigned char head[TSTATE_HEAD];
+            unsigned char head[ST_PY_TSTATE_HEAD];
             int points;
             if (!st_py_plausible(tstate) || st_mem_read(tstate, head, sizeof(head)) != 0 ||
                 st_py_word(head, layout->tstate_interp) != interp) {

@@ -60,7 +60,20 @@ struct st_py_task {
 int st_py_task(const struct st_py_layout *layout, uint64_t tstate, const struct st_py_raw *raw,
                int count, struct st_py_task *task);
 
+/* Sets `proven` where the frames of some thread read as frames are. On the agent's thread alone. */
+void st_py_prove(struct st_py_layout *layout);
+
+/* Does each offset lie within what is read here of the object that it indexes? */
+bool st_py_offsets_fit(const struct st_py_layout *layout);
+
 /* Between the python_*.c files. */
+
+enum {
+    ST_PY_TSTATE_HEAD = 256, /* holds what is looked for in a thread state, in every version */
+    ST_PY_TEXT_HEAD = 80,    /* the heads of str and bytes objects */
+    ST_PY_CODE_HEAD = 208,   /* what is read of a code object */
+    ST_PY_OBJECT_HEAD = 128, /* of a dict, its keys, a coroutine, an int */
+};
 
 /* The dynamic symbols of one mapped object. */
 struct st_py_module {

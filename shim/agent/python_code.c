@@ -8,8 +8,6 @@
 #include "memory.h"
 
 enum {
-    OBJECT_HEAD = 80,   /* holds the heads of str and bytes objects */
-    CODE_HEAD = 208,    /* holds what is read of a code object */
     CODE_MAX = 1 << 28, /* bytes of code; what is above is garbage */
     WINDOW = 64,        /* characters read at once */
 };
@@ -32,7 +30,7 @@ int st_py_is(const struct st_py_layout *layout, const unsigned char *head, uint6
 
 int64_t st_py_bytes_size(const struct st_py_layout *layout, uint64_t object)
 {
-    unsigned char head[OBJECT_HEAD];
+    unsigned char head[ST_PY_TEXT_HEAD];
     uint64_t size;
     int rc = st_py_plausible(object) ? st_mem_read(object, head, layout->bytes_data) : -EFAULT;
 
@@ -113,7 +111,7 @@ static int copy_text(uint64_t addr, uint64_t length, unsigned width, char *out, 
  * (3.11 and older, made by old C interfaces only) is given up. */
 int st_py_text(const struct st_py_layout *layout, uint64_t object, char *out, size_t size)
 {
-    unsigned char head[OBJECT_HEAD];
+    unsigned char head[ST_PY_TEXT_HEAD];
     uint64_t length;
     uint32_t state;
     unsigned width, compact, ascii;
@@ -162,7 +160,7 @@ static int64_t instruction(const struct st_py_layout *layout, const struct st_py
 int st_py_resolve(const struct st_py_layout *layout, const struct st_py_raw *raw,
                   struct st_py_name *name)
 {
-    unsigned char head[CODE_HEAD];
+    unsigned char head[ST_PY_CODE_HEAD];
     int32_t first_line;
     int64_t offset;
     int rc;

@@ -10,7 +10,6 @@
 #include "text.h"
 
 enum {
-    OBJECT_HEAD = 128,   /* holds what is read of a dict, its keys, a coroutine */
     TASK_MAX = 512,      /* bytes; a task of asyncio's own has below 200 */
     ENTRIES_MAX = 65536, /* of a dict; beyond it nothing is looked for */
     WINDOW = 64,         /* entries read at once */
@@ -60,7 +59,7 @@ static void measure_table(const struct st_py_layout *layout, const unsigned char
 
 static int open_dict(const struct st_py_layout *layout, uint64_t dict, struct table *table)
 {
-    unsigned char head[OBJECT_HEAD];
+    unsigned char head[ST_PY_OBJECT_HEAD];
     int rc = read_object(layout, dict, layout->dict_type, head, layout->dict_values + 8);
 
     if (rc != 0) {
@@ -155,7 +154,7 @@ static bool is_running(const struct st_py_layout *layout, uint64_t coroutine,
                        const struct st_py_raw *raw, int count, struct st_py_task *task)
 {
     const bool inside = layout->version >= 0x030b0000; /* its frame is a part of it */
-    unsigned char head[OBJECT_HEAD];
+    unsigned char head[ST_PY_OBJECT_HEAD];
     uint64_t frame = coroutine + layout->coroutine_frame;
     int i = 0;
 
@@ -181,7 +180,7 @@ static int read_name(const struct st_py_layout *layout, uint64_t name, struct st
 {
     const uint64_t one_digit = 1 << 3, immortal = 1 << 2; /* from 3.14 */
     struct st_text text = {task->name, sizeof(task->name), 0};
-    unsigned char head[OBJECT_HEAD];
+    unsigned char head[ST_PY_OBJECT_HEAD];
     uint32_t digit;
 
     if (st_py_text(layout, name, task->name, sizeof(task->name)) == 0) {
@@ -210,7 +209,8 @@ static int read_task(const struct st_py_layout *layout, uint64_t object, uint64_
         st_mem_read(object + layout->object_type, &own_type, sizeof(own_type)) != 0 ||
         !is_made_from(layout, own_type, type) ||
         st_mem_read(type + layout->type_object_size, &size, sizeof(size)) != 0 ||
-        size > sizeof(words) || st_mem_read(object, words, size) != 0 || words[0] == 0) {
+        size < 2 * sizeof(words[0]) || size > sizeof(words) ||
+        st_mem_read(object, words, size) != 0 || words[0] == 0) {
         return -EINVAL;
     }
     for (size_t i = 2; i + 1 < size / 8; i++) {

@@ -73,11 +73,23 @@ int st_read_own(void *context, uint64_t address, void *buffer, size_t n)
     return 0;
 }
 
+/* What reads what may not be where the interpreter says. */
+static int read_carefully(void *context, uint64_t address, void *buffer, size_t n)
+{
+    (void)context;
+    return st_read_memory(address, buffer, n) ? 0 : -EFAULT;
+}
+
 /* The thread's own Python frames: it is in a C call, so they stand still. */
 int st_capture_python(struct st_py_raw *to, int max, st_py_read_fn read, void *context)
 {
     const struct st_py_layout *py = &st_shared.py;
     uint64_t tstate = py->version ? st_py_own_tstate(py) : 0;
+    if (ST_UNLIKELY(!py->proven) && read == st_read_own) {
+        if (atomic_load_explicit(&st_filtered, memory_order_relaxed))
+            return 0;
+        read = read_carefully;
+    }
     return tstate ? st_py_walk(py, tstate, read, context, to, max) : 0;
 }
 

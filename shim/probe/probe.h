@@ -170,6 +170,7 @@ bool st_peek(void *to, const void *from, size_t n);
 struct st_capture *st_capture_take(void);
 uint32_t st_capture_stack(void *to, const struct st_slot *s, uintptr_t from);
 int st_capture_python(struct st_py_raw *to, int max, st_py_read_fn read, void *context);
+bool st_read_memory(uint64_t address, void *buffer, size_t n);
 int st_read_own(void *context, uint64_t address, void *buffer, size_t n);
 void st_capture_home(struct st_slot *s);
 void st_capture_listen(struct st_slot *s);

@@ -28,7 +28,7 @@ void ST_COLD st_wait_sample(struct st_slot *s)
     }
 }
 
-static bool read_memory(uint64_t address, void *buffer, size_t n)
+bool st_read_memory(uint64_t address, void *buffer, size_t n)
 {
     struct iovec local = {buffer, n}, remote = {(void *)(uintptr_t)address, n};
     return st_raw6(SYS_process_vm_readv, ST_RAW(SYS_getpid, 0, 0, 0, 0), (long)&local, 1,
@@ -42,10 +42,10 @@ static int read_safely(void *context, uint64_t address, void *buffer, size_t n)
     struct st_page *page = context;
     uint64_t start = address & ~(uint64_t)(sizeof(page->bytes) - 1);
     if (address - start + n > sizeof(page->bytes))
-        return read_memory(address, buffer, n) ? 0 : -EFAULT;
+        return st_read_memory(address, buffer, n) ? 0 : -EFAULT;
     if (page->start != start) {
         page->start = 0;
-        if (!read_memory(start, page->bytes, sizeof(page->bytes)))
+        if (!st_read_memory(start, page->bytes, sizeof(page->bytes)))
             return -EFAULT;
         page->start = start;
     }

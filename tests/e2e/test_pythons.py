@@ -68,3 +68,30 @@ def test_unknown_build_is_refused(run, script, python):
     assert traced.exit == 0, traced
     assert [r["code"] for r in traced.records("notice")] == ["python"]
     assert not [f for finding in traced.findings for f in finding["frames"] if f["lang"] == "python"]
+
+
+# An interpreter that states offsets of its own (3.13 on), as a patched build might: those of thread
+# states, frames, code, strings, bytes and dicts, each in its turn.
+STATES_OFFSETS = """
+import asyncio, ctypes, time
+start = ctypes.addressof(ctypes.c_char.in_dll(ctypes.pythonapi, "_PyRuntime"))
+words = (ctypes.c_uint64 * 72).from_address(start)
+words[WORD] = VALUE
+
+async def main():
+    for _ in range(3):
+        await asyncio.sleep(.002)
+        time.sleep(.012)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("python", [n for n in OTHERS if FOUND[n] and is_readable(n)
+                                    and int(re.search(r"3\.(\d+)", n)[1]) >= 13], indirect=True)
+@pytest.mark.parametrize("value", ["2000", "200", "60000"])
+def test_offsets_that_lead_nowhere_harm_nobody(preload, python, value):
+    for word in range(4, 72, 3):
+        program = STATES_OFFSETS.replace("WORD", str(word)).replace("VALUE", value)
+        traces = preload(python, "-c", program)
+        assert traces.exit == 0, f"word {word}: {traces}"

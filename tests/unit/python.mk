@@ -4,6 +4,7 @@ PYTHON_READER = \
 	shim/agent/memory.h \
 	shim/agent/python.c \
 	shim/agent/python.h \
+	shim/agent/python_check.c \
 	shim/agent/python_code.c \
 	shim/agent/python_elf.c \
 	shim/agent/python_line.c \

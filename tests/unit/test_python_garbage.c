@@ -241,6 +241,48 @@ START_TEST(long_strings)
 }
 END_TEST
 
+/* Offsets that an interpreter may state, but that lie outside of what is read: either they are
+ * refused, or nothing is read or written by them beyond it (the sanitizers see). */
+START_TEST(stated_offsets)
+{
+    static const uint32_t values[] = {
+        0,   4,   8,   24,  40,  72,  79,  80,  81,  120,  124,  127,   128,        200,       201,
+        208, 247, 248, 256, 500, 504, 511, 512, 744, 2000, 4096, 65535, 0x7fffffff, UINT32_MAX};
+    const size_t from = offsetof(struct st_py_layout, tstate_next);
+    const size_t count = (offsetof(struct st_py_layout, proven) - from) / sizeof(uint32_t);
+    static uint64_t object[64];
+    int fitting = 0;
+
+    ck_assert(st_py_offsets_fit(&st_py_offsets[_i]));
+    for (size_t member = 0; member < count; member++) {
+        for (size_t k = 0; k < sizeof(values) / sizeof(values[0]); k++) {
+            struct st_py_layout layout = made_layout(_i);
+            struct st_py_raw raw = {.frame = address(object), .code = address(object)};
+            struct st_py_name name;
+            struct st_py_task task;
+            memcpy((char *)&layout + from + member * sizeof(uint32_t), &values[k],
+                   sizeof(values[k]));
+            if (layout.frame_size > ST_PY_FRAME_MAX || !st_py_offsets_fit(&layout)) {
+                continue;
+            }
+            fitting++;
+            layout.dict_type = layout.int_type = layout.coroutine_type = address(code_type);
+            layout.runtime = address(object);
+            for (size_t i = 0; i < sizeof(object) / sizeof(object[0]); i++) {
+                object[i] = i % 3 ? address(object) : address(code_type);
+            }
+            put_head(&layout, object, code_type);
+            st_py_resolve(&layout, &raw, &name);
+            st_py_line(&layout, address(object), 1, 4);
+            st_py_task(&layout, address(object), &raw, 1, &task);
+            st_py_tstate_of(&layout, 1, 1);
+            st_py_prove(&layout);
+        }
+    }
+    ck_assert_int_gt(fitting, 0);
+}
+END_TEST
+
 START_TEST(no_python_here)
 {
     struct st_py_layout layout;
@@ -383,6 +425,7 @@ int main(void)
     tcase_add_loop_test(tests, random_tables, 0, VERSIONS);
     tcase_add_loop_test(tests, strings, 0, VERSIONS);
     tcase_add_test(tests, long_strings);
+    tcase_add_loop_test(tests, stated_offsets, 0, VERSIONS);
     tcase_add_test(tests, no_python_here);
     tcase_add_loop_test(tests, corrupted_victim, 0, count);
     tcase_add_loop_test(tests, describes_itself, 0, count);
