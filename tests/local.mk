@@ -89,7 +89,7 @@ EXTRA_DIST += \
 	tests/programs/early.c \
 	tests/programs/holders.py \
 	tests/programs/node_loop.js \
-	tests/programs/soak_server.py \
+	tests/programs/soak_plants.py tests/programs/soak_server.py \
 	tests/programs/symbols.cc \
 	tests/programs/uvicorn_server.py \
 	tests/programs/uvloop_loop.py \

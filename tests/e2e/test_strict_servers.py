@@ -56,7 +56,7 @@ def test_asyncio_echo(run, python_with):
     traced.assert_clean()
 
 
-# The child has ended when its descriptor says so: waitpid finds it there.
+# The child has ended when its descriptor says so: waitpid finds it there, and cannot block.
 CHILDREN = """
 import asyncio, warnings
 warnings.simplefilter("ignore")
@@ -73,7 +73,6 @@ def test_asyncio_children(run, python_with):
     traced = run(python_with("asyncio"), "-c", CHILDREN, options=STRICT)
     assert traced.exit == 0, traced
     traced.assert_clean()
-    assert [f["call"] for f in traced.report()["suppressed"]] == ["waitpid"]
 
 
 @pytest.mark.parametrize("source, args, modules", servers())
