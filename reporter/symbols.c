@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "files.h"
@@ -32,14 +33,30 @@ struct symbols {
     void (*warn)(const char *message);
 };
 
-static char *debuginfo_path; /* NULL: elfutils' default, ":.debug:/usr/lib/debug" */
+/* Where separate debug files are looked for; NULL: elfutils' default, ":.debug:/usr/lib/debug".
+ * What lies beside a module of somebody else's is his as well, and might be a FIFO. */
+static char system_debug[] = "/usr/lib/debug";
+static char *anywhere, *system_alone = system_debug;
 
-static const Dwfl_Callbacks callbacks = {
+static const Dwfl_Callbacks own_callbacks = {
     .find_elf = dwfl_build_id_find_elf,
     .find_debuginfo = dwfl_standard_find_debuginfo,
     .section_address = dwfl_offline_section_address,
-    .debuginfo_path = &debuginfo_path,
+    .debuginfo_path = &anywhere,
 };
+static const Dwfl_Callbacks foreign_callbacks = {
+    .find_elf = dwfl_build_id_find_elf,
+    .find_debuginfo = dwfl_standard_find_debuginfo,
+    .section_address = dwfl_offline_section_address,
+    .debuginfo_path = &system_alone,
+};
+
+static const Dwfl_Callbacks *callbacks_for(int fd)
+{
+    struct stat st;
+    bool ours = fstat(fd, &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid());
+    return ours ? &own_callbacks : &foreign_callbacks;
+}
 
 struct symbols *symbols_new(bool debuginfod, void (*warn)(const char *message))
 {
@@ -64,7 +81,7 @@ static bool load(struct image *image, const char *path, int fd)
 {
     if (fd < 0)
         return false;
-    image->dwfl = dwfl_begin(&callbacks);
+    image->dwfl = dwfl_begin(callbacks_for(fd));
     if (image->dwfl != NULL) {
         dwfl_report_begin(image->dwfl);
         image->mod = dwfl_report_offline(image->dwfl, base_name(path), path, fd);

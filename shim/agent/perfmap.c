@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 
 /* A process with more code than this has its oldest pieces forgotten. */
-enum { MAX_PIECES = 1 << 19, BLOCK = 64 * 1024 };
+enum { MAX_PIECES = 1 << 19, BLOCK = 64 * 1024, MOST_AT_ONCE = 64 << 20 };
 
 struct piece {
     uint64_t start;
@@ -32,6 +32,14 @@ void st_perfmap_reset(void)
     count = read_to = inode = 0;
 }
 
+/* Anybody may have put something else there: only a regular file of ours or root's is read. */
+static bool is_ours(int fd)
+{
+    struct stat st;
+    return syscall(SYS_fstat, fd, &st) == 0 && S_ISREG(st.st_mode) &&
+           (st.st_uid == 0 || st.st_uid == geteuid() || st.st_uid == getuid());
+}
+
 static int open_map(void)
 {
     char path[64] = "";
@@ -39,7 +47,13 @@ static int open_map(void)
     st_text_add(&t, "/tmp/perf-");
     st_text_number(&t, (uint64_t)getpid(), 10, 1);
     st_text_add(&t, ".map");
-    return (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path,
+                          O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
+    if (fd >= 0 && !is_ours(fd)) {
+        syscall(SYS_close, fd);
+        return -1;
+    }
+    return fd;
 }
 
 static const char *hex(const char *p, const char *end, uint64_t *v)
@@ -85,7 +99,9 @@ static void read_news(int fd)
         st_perfmap_reset(); /* another file */
         inode = st.st_ino;
     }
-    for (;;) {
+    /* so much in one go; no more at all while somebody waits for this thread to end */
+    for (uint64_t most = read_to + MOST_AT_ONCE;
+         read_to < most && !atomic_load(&st_shared->stop);) {
         long n = syscall(SYS_pread64, fd, block, sizeof(block), read_to);
         if (n <= 0)
             return;

@@ -77,7 +77,8 @@ static int untouched(uint64_t from, uint64_t size)
     const uint64_t present = 1ull << 63, swapped = 1ull << 62;
     if (count > MOST)
         return -1;
-    long fd = syscall(SYS_openat, AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    long fd =
+        syscall(SYS_openat, AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return -1;
     long n = syscall(SYS_pread64, fd, entries, count * 8, first * 8);
@@ -157,7 +158,8 @@ static bool switcher_is_mapped(void)
     static char text[16 * 1024];
     size_t have = 0;
     uint64_t hash = 0xcbf29ce484222325u;
-    long fd = syscall(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC), n;
+    long fd = syscall(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC | O_NONBLOCK),
+         n;
     if (fd < 0)
         return true;
     bool found = false;

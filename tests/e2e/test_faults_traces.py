@@ -200,3 +200,18 @@ def test_deep_and_odd_json_is_a_damaged_line(tmp_path):
     result = subprocess.run([harness.STALLTRACE, "report", trace], capture_output=True, text=True,
                             preexec_fn=bounded, timeout=60, check=False)
     assert result.returncode == 0
+
+
+def test_debug_files_beside_anothers_module_are_left_alone(tmp_path):
+    """A module names its debug file, which is looked for beside it, too."""
+    module = tmp_path / "module.so"
+    tools = [["gcc", "-shared", "-o", module, "-x", "c", "-"], ["objcopy", "--add-gnu-debuglink=/dev/null", module]]
+    if os.geteuid() != 0 or any(subprocess.run(t, input="int f(void) { return 0; }", text=True, check=False,
+                                               stderr=subprocess.DEVNULL).returncode for t in tools):
+        pytest.skip("needs root, gcc and objcopy")
+    os.chown(module, 65534, 65534)
+    (tmp_path / ".debug").mkdir()
+    for directory in (tmp_path, tmp_path / ".debug"):
+        os.mkfifo(directory / "null")
+    trace = write(tmp_path / "t.jsonl", *at_source("/x.py", 1, module))
+    report(trace)

@@ -120,3 +120,30 @@ def test_a_trace_is_kept_through_another_root_and_user(preload, tmp_path, steps)
     stalls = [r for r in traces.records("stall") if r["call"] == "usleep"]
     assert len(stalls) == steps.count("s")
     assert [r["reason"] for r in traces.records("end")] == ["exit"]
+
+
+@pytest.mark.parametrize("kind", ["own", "fifo", "foreign", "link"])
+def test_a_perf_map_may_be_anybodys(start_preloaded, tmp_path, kind):
+    program = start_preloaded(harness.BUILT_PROGRAMS / "faults" / "jitmap", stdin=-1)
+    start_of_code = program.line(r"code at ([0-9a-f]+)")[1]
+    line, path = f"{start_of_code} 10 made_at_run_time\n", f"/tmp/perf-{program.pid}.map"
+    try:
+        if kind == "fifo":
+            os.mkfifo(path)
+        elif kind == "link":
+            (tmp_path / "map").write_text(line)
+            os.symlink(tmp_path / "map", path)
+        else:
+            with open(path, "x") as file:
+                file.write(line)
+        if kind == "foreign":
+            if os.geteuid() != 0:
+                pytest.skip("only root can give a file away")
+            os.chown(path, 65534, 65534)
+        say(program)
+        program.wait(20)
+    finally:
+        os.unlink(path)
+    assert (program.exit, program.out.splitlines()[-1]) == (0, b"ok")
+    names = {f.get("symbol") for r in program.records("stack") for f in r["frames"]} - {None}
+    assert names == ({"made_at_run_time"} if kind == "own" else set())
