@@ -110,6 +110,8 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/records_stalls.c \
 	shim/agent/room.c \
 	shim/agent/room.h \
+	shim/agent/rows.c \
+	shim/agent/rows.h \
 	shim/agent/running.c \
 	shim/agent/running.h \
 	shim/agent/serving.c \

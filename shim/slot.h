@@ -232,6 +232,7 @@ struct st_slot {
     int home_kept[ST_HOME_POLLED];   /* what it waited for each time, and has not been closed */
 
     /* identity, written once before `state` */
+    uint32_t index; /* of the slot */
     pid_t tid;
     uint64_t pthread;
     uintptr_t stack_lo, stack_hi; /* 0: not known */
@@ -267,7 +268,9 @@ struct st_slot {
 enum { ST_SLOT_FREE, ST_SLOT_TAKEN, ST_SLOT_LIVE, ST_SLOT_ENDED };
 enum { ST_END_THREAD, ST_END_CLOSED, ST_END_API };
 
-enum { ST_MAX_SLOTS = 256, ST_CAPTURES = 24, ST_CAPTURE_STACK = 96 * 1024, ST_PY_MAX = 256 };
+/* Slots come in segments, as they are needed. */
+enum { ST_SEGMENT = 64, ST_SEGMENTS = 256, ST_MAX_SLOTS = ST_SEGMENT * ST_SEGMENTS };
+enum { ST_CAPTURES = 24, ST_CAPTURE_STACK = 96 * 1024, ST_PY_MAX = 256 };
 
 struct st_page {
     uint64_t start; /* 0: none has been read */
@@ -331,7 +334,7 @@ struct st_shared {
     uint32_t abi;
     const struct st_call *calls;
     uint32_t call_count;
-    struct st_slot *slots;
+    _Atomic(struct st_slot *) segments[ST_SEGMENTS];
     _Atomic uint32_t slot_high;    /* slots in use are below */
     _Atomic uint32_t slots_freed;  /* how often the agent has freed one */
     _Atomic uint64_t first_thread; /* whose that was, as a pthread_t */
@@ -340,7 +343,7 @@ struct st_shared {
      * yet. And whether a capture tells of it, too. */
     _Atomic uint64_t listened;
     _Atomic bool listen_told;
-    _Atomic bool unwatched; /* a loop thread has found no slot */
+    _Atomic uint32_t unwatched; /* how often a loop thread has found no slot */
     struct st_capture *captures;
     struct st_repeat *repeats;
     _Atomic bool repeated; /* there is something in them that the agent has not taken */
@@ -391,6 +394,14 @@ struct st_shared {
     struct st_py_layout py; /* version 0: no Python */
     uint64_t last_looked;
 };
+
+/* A slot that is or was in use. */
+static inline struct st_slot *st_slot_at(struct st_shared *shared, uint32_t index)
+{
+    /* acquire: the segment is there before its address is */
+    return atomic_load_explicit(&shared->segments[index / ST_SEGMENT], memory_order_acquire) +
+           index % ST_SEGMENT;
+}
 
 enum { ST_SAMPLE_LOCKED = 1, ST_SAMPLE_ARMED = 2 }; /* sample_word */
 

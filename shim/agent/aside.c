@@ -3,6 +3,7 @@
  */
 #include "agent.h"
 #include "kernel.h"
+#include "rows.h"
 
 #include <string.h>
 
@@ -16,15 +17,16 @@ static struct aside {
     char detail[DETAIL];
 } asides[ASIDE];
 
-static struct {
+struct polled {
     uint32_t generation, looks;
     uint8_t home;
-} polled[ST_MAX_SLOTS];
+};
+ST_ROWS(polled, struct polled)
 
 void st_aside_reset(void)
 {
     memset(asides, 0, sizeof(asides));
-    memset(polled, 0, sizeof(polled));
+    st_rows_clear(&polled_rows, sizeof(struct polled));
 }
 
 bool st_keep_aside(const struct st_capture *c, const struct st_stack *stack,
@@ -66,7 +68,7 @@ void st_look_at_asides(void)
 {
     for (int i = 0; i < ASIDE; i++) {
         struct aside *a = &asides[i];
-        const struct st_slot *s = &st_shared->slots[a->slot];
+        const struct st_slot *s = st_slot_at(st_shared, a->slot);
         if (!a->generation || !is_known(a, s))
             continue;
         if (!was_its_own(a, s))
@@ -79,23 +81,23 @@ void st_look_at_asides(void)
 void st_look_at_polled(uint32_t index)
 {
     enum { LOOKS = 20 };
-    struct st_slot *s = &st_shared->slots[index];
+    struct st_slot *s = st_slot_at(st_shared, index);
     if (s->home != ST_HOME_POLL && s->home != ST_HOME_SELECT)
         return;
-    if (polled[index].generation != s->generation || polled[index].home != s->home) {
-        polled[index].generation = s->generation;
-        polled[index].home = s->home;
-        polled[index].looks = 0;
+    if (polled_at(index)->generation != s->generation || polled_at(index)->home != s->home) {
+        polled_at(index)->generation = s->generation;
+        polled_at(index)->home = s->home;
+        polled_at(index)->looks = 0;
     }
-    if (polled[index].looks == LOOKS)
+    if (polled_at(index)->looks == LOOKS)
         return;
-    polled[index].looks++;
+    polled_at(index)->looks++;
     for (int i = 0; i < ST_HOME_POLLED; i++) {
         int fd = *(volatile int *)&s->home_polled[i];
         if (fd < 0 || !st_is_epoll(s->tid, fd))
             continue;
         atomic_store(&s->next_home, (uint32_t)fd + 1);
-        polled[index].looks = LOOKS;
+        polled_at(index)->looks = LOOKS;
         return;
     }
 }

@@ -125,7 +125,7 @@ void st_write_counts(void)
         write_count(order[i]);
     uint32_t high = atomic_load(&st_shared->slot_high);
     for (uint32_t i = 0; i < high; i++)
-        dropped += st_shared->slots[i].missed;
+        dropped += st_slot_at(st_shared, i)->missed;
     dropped += uncounted;
     if (dropped > said) {
         st_record_dropped(dropped);

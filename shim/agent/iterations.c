@@ -7,6 +7,7 @@
 #include "running.h"
 #include "signal.h"
 #include "starved.h"
+#include "rows.h"
 
 #include <errno.h>
 #include <string.h>
@@ -32,7 +33,7 @@ enum { MAX_EARLY = 8 };
 
 /* The iteration that a slot is in. It is one until its end has been taken (`over`); after that
  * nothing is said about it any more, whatever comes late. */
-static struct watched {
+struct watched {
     uint64_t number, t0;
     uint32_t generation;
     bool over;
@@ -52,12 +53,16 @@ static struct watched {
      * starved in all of them. */
     uint64_t not_found, frozen_found, starved_found, starved_calls;
     uint32_t early_count;
-} watched[ST_MAX_SLOTS];
-static struct early early[ST_MAX_SLOTS][MAX_EARLY];
+};
+ST_ROWS(watched, struct watched)
+struct earlies {
+    struct early all[MAX_EARLY];
+};
+ST_ROWS(early, struct earlies)
 
 void st_iterations_reset(void)
 {
-    memset(watched, 0, sizeof(watched));
+    st_rows_clear(&watched_rows, sizeof(struct watched));
     st_starved_reset();
     st_signal_reset();
 }
@@ -101,7 +106,7 @@ static void write_sample(struct watched *w, const struct early *e)
 /* Reports the iteration, with the samples that were taken of it. */
 static void report(struct watched *w, uint32_t index, uint64_t elapsed_ns, uint64_t starved_ns)
 {
-    const struct early *e = early[index];
+    const struct early *e = early_at(index)->all;
     struct st_place *place = w->early_count ? e[0].place : NULL;
     struct st_stall stall = {
         .iteration = true,
@@ -156,12 +161,12 @@ static void keep_sample(struct watched *w, uint32_t index, const struct early *e
     if (w->stall)
         write_sample(w, e);
     else if (w->early_count < MAX_EARLY)
-        early[index][w->early_count++] = *e;
+        early_at(index)->all[w->early_count++] = *e;
 }
 
 void st_take_sample(const struct st_capture *c)
 {
-    struct watched *w = &watched[c->slot];
+    struct watched *w = watched_at(c->slot);
     static struct early e;
     if (w->generation != c->generation || w->t0 != c->t0 || w->over)
         return; /* of an iteration that is over and done with */
@@ -275,7 +280,7 @@ static bool sample_call(struct st_slot *s, struct watched *w, uint32_t index, ui
 
 void st_note_call(uint32_t index, uint32_t generation, const struct st_known_call *call)
 {
-    struct watched *w = &watched[index];
+    struct watched *w = watched_at(index);
     if (w->generation != generation || w->over || w->t0 > call->t0)
         return;
     w->starved_calls += call->starved_ns;
@@ -350,12 +355,12 @@ static uint64_t sample_from_ns(void)
 static void watch(uint32_t index, uint64_t number, uint64_t t0)
 {
     st_close_iteration(index);
-    watched[index] = (struct watched){.number = number,
-                                      .t0 = t0,
-                                      .generation = st_shared->slots[index].generation,
-                                      .next_ns = sample_from_ns(),
-                                      .gap_ns = FIRST_GAP_NS,
-                                      .seen = t0};
+    *watched_at(index) = (struct watched){.number = number,
+                                          .t0 = t0,
+                                          .generation = st_slot_at(st_shared, index)->generation,
+                                          .next_ns = sample_from_ns(),
+                                          .gap_ns = FIRST_GAP_NS,
+                                          .seen = t0};
 }
 
 /* A thread that has ended past libc in the middle of an iteration has not counted it: its figures
@@ -380,8 +385,8 @@ static void count_for_owner(struct st_slot *s, const struct watched *w, uint64_t
  * last seen. */
 void st_close_iteration(uint32_t index)
 {
-    struct st_slot *s = &st_shared->slots[index];
-    struct watched *w = &watched[index];
+    struct st_slot *s = st_slot_at(st_shared, index);
+    struct watched *w = watched_at(index);
     if (w->stall && !w->over) {
         uint64_t end = w->seen, home = *(volatile const uint64_t *)&s->home_t0;
         if (s->generation == w->generation && home > w->seen &&
@@ -401,7 +406,7 @@ void st_close_iteration(uint32_t index)
 
 static void end_iteration(uint32_t index, const struct st_iteration *it)
 {
-    struct watched *w = &watched[index];
+    struct watched *w = watched_at(index);
     struct st_time time;
     divide(w, index, it, &time);
     uint64_t threshold = st_shared->settings->iteration_ns;
@@ -422,8 +427,8 @@ static void end_iteration(uint32_t index, const struct st_iteration *it)
 /* Iterations that were over their threshold, or reported, and have ended. */
 void st_take_iteration_ends(uint32_t index)
 {
-    struct st_slot *s = &st_shared->slots[index];
-    struct watched *w = &watched[index];
+    struct st_slot *s = st_slot_at(st_shared, index);
+    struct watched *w = watched_at(index);
     uint32_t tail = atomic_load_explicit(&s->iterations_tail, memory_order_relaxed);
     uint64_t number, t0;
     bool in_one = look_at_now(s, &number, &t0);
@@ -482,8 +487,8 @@ static void sample(struct st_slot *s, struct watched *w, uint32_t index, uint64_
  */
 uint64_t st_look_at_iteration(uint32_t index)
 {
-    struct st_slot *s = &st_shared->slots[index];
-    struct watched *w = &watched[index];
+    struct st_slot *s = st_slot_at(st_shared, index);
+    struct watched *w = watched_at(index);
     uint64_t threshold = st_shared->settings->iteration_ns, number, t0;
     uint8_t state = atomic_load_explicit(&s->state, memory_order_acquire);
     if (state != ST_SLOT_LIVE && state != ST_SLOT_ENDED)

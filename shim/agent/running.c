@@ -5,6 +5,7 @@
 
 #include "agent.h"
 #include "python.h"
+#include "rows.h"
 
 #include <string.h>
 #include <sys/auxv.h>
@@ -13,11 +14,12 @@ enum { MAX_RANGES = 256, MAX_SEEN = 256 };
 
 /* What is known of the loop in a slot: where it waits. */
 enum { UNKNOWN, NO_RUN_FUNCTION, RUN_FUNCTION };
-static struct {
+struct home {
     uint32_t generation;
     uint8_t waits_in;
     bool stopped; /* that was written */
-} homes[ST_MAX_SLOTS];
+};
+ST_ROWS(home, struct home)
 
 /* The code of run functions in the modules that have been seen. */
 static struct {
@@ -43,7 +45,7 @@ struct seen {
 
 void st_running_reset(void)
 {
-    memset(homes, 0, sizeof(homes));
+    st_rows_clear(&home_rows, sizeof(struct home));
     memset(remembered, 0, sizeof(remembered));
     range_count = 0;
 }
@@ -233,16 +235,16 @@ static void leave_out(struct st_slot *s, uint64_t t0)
 
 void st_note_stopped(uint32_t index, uint32_t generation, uint64_t ticks)
 {
-    if (homes[index].generation != generation || homes[index].stopped)
+    if (home_at(index)->generation != generation || home_at(index)->stopped)
         return;
-    homes[index].stopped = true;
+    home_at(index)->stopped = true;
     st_record_loop_stopped(st_loop_of(index, generation), st_since_start_ns(ticks));
 }
 
 bool st_runs(uint32_t index, uint32_t generation, const struct st_where *where)
 {
-    struct st_slot *s = &st_shared->slots[index];
-    if (homes[index].generation != generation || homes[index].waits_in != RUN_FUNCTION ||
+    struct st_slot *s = st_slot_at(st_shared, index);
+    if (home_at(index)->generation != generation || home_at(index)->waits_in != RUN_FUNCTION ||
         s->generation != generation || s->by_api || !is_whole(s, where))
         return true;
     struct seen seen = look(where);
@@ -260,7 +262,7 @@ bool st_runs(uint32_t index, uint32_t generation, const struct st_where *where)
 void st_take_home(const struct st_capture *c)
 {
     static struct st_stack unwound;
-    struct st_slot *s = &st_shared->slots[c->slot];
+    struct st_slot *s = st_slot_at(st_shared, c->slot);
     if (s->generation != c->generation)
         return;
     st_unwind(c->regs, c->regs[ST_RSP], c->stack, c->stack_len, &unwound);
@@ -268,9 +270,9 @@ void st_take_home(const struct st_capture *c)
         .stack = &unwound, .py = c->py, .py_len = c->py_len, .sp = c->regs[ST_RSP]};
     struct seen seen = look(&where);
     bool own = where.sp >= s->stack_lo && where.sp < s->stack_hi;
-    if (homes[c->slot].generation != c->generation)
-        homes[c->slot].stopped = false;
-    homes[c->slot].generation = c->generation;
+    if (home_at(c->slot)->generation != c->generation)
+        home_at(c->slot)->stopped = false;
+    home_at(c->slot)->generation = c->generation;
     st_keep_outer(c, &unwound, seen.python, seen.native);
-    homes[c->slot].waits_in = own && seen.any && !seen.switches ? RUN_FUNCTION : NO_RUN_FUNCTION;
+    home_at(c->slot)->waits_in = own && seen.any && !seen.switches ? RUN_FUNCTION : NO_RUN_FUNCTION;
 }

@@ -135,7 +135,7 @@ void st_look_at_serving(void)
         return;
     uint32_t high = atomic_load_explicit(&st_shared->slot_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
-        const struct st_slot *s = &st_shared->slots[i];
+        const struct st_slot *s = st_slot_at(st_shared, i);
         if (s->generation == first && atomic_load(&s->state) == ST_SLOT_LIVE &&
             *(volatile const bool *)&s->at_home)
             look_for_inherited(s);

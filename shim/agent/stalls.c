@@ -7,6 +7,7 @@
 #include "python.h"
 #include "running.h"
 #include "starved.h"
+#include "rows.h"
 
 #include <linux/futex.h>
 #include <string.h>
@@ -15,7 +16,7 @@ enum { COPY_MAX = 256 * 1024 };
 enum { FIRST_STILL_NS = 50000000, READY_AGAIN_NS = 5000000 };
 
 /* The hang that was reported for the call which a slot is in. */
-static struct hang {
+struct hang {
     uint32_t generation, seq;
     uint32_t stall; /* its number in the trace; 0: not written */
     bool open;      /* its end has not been taken */
@@ -30,14 +31,15 @@ static struct hang {
     uint64_t seen;     /* the last moment, in ticks, at which it was known to last */
     uint64_t still_ns; /* age at which to say that it goes on */
     struct st_holder holder;
-} hangs[ST_MAX_SLOTS];
+};
+ST_ROWS(hang, struct hang)
 
 static uint8_t stack_copy[COPY_MAX];
 static struct st_stack unwound;
 
 void st_stalls_reset(void)
 {
-    memset(hangs, 0, sizeof(hangs));
+    st_rows_clear(&hang_rows, sizeof(struct hang));
     st_counters_reset();
 }
 
@@ -45,7 +47,7 @@ void st_stalls_reset(void)
 
 void st_task_of_capture(const struct st_capture *c, struct st_py_task *task)
 {
-    const struct st_slot *s = &st_shared->slots[c->slot];
+    const struct st_slot *s = st_slot_at(st_shared, c->slot);
     const struct st_py_layout *py = &st_shared->py;
     if (c->py_len > 0)
         st_py_task(py, st_py_tstate_of(py, s->pthread, s->tid), c->py, c->py_len, task);
@@ -62,7 +64,7 @@ static uint64_t starved_of_capture(const struct st_capture *c, uint64_t elapsed_
 {
     uint64_t from = c->t0, to = c->t0 + c->ticks, thread;
     struct st_holder holder;
-    if (st_shared->slots[c->slot].generation != c->generation)
+    if (st_slot_at(st_shared, c->slot)->generation != c->generation)
         return 0; /* the slot is another thread's by now */
     uint64_t ns = st_starved_ns(c->slot, from, to);
     pid_t tid = st_holder_of(&c->what, &st_shared->calls[c->call], &thread);
@@ -245,7 +247,7 @@ static void report_hang(struct st_slot *s, uint32_t index, struct st_progress *p
     char detail[512];
     const struct st_call *call = &st_shared->calls[p->call];
     uint64_t thread;
-    struct hang *h = &hangs[index];
+    struct hang *h = hang_at(index);
     st_unwind(p->regs, p->regs[ST_RSP], stack_copy, p->len, &unwound);
     if (!st_runs(index, s->generation,
                  &(struct st_where){&unwound, p->py, p->py_len, p->regs[ST_RSP], p->t0, call,
@@ -293,7 +295,7 @@ static uint64_t starved_of_hang(const struct hang *h, uint32_t index, uint64_t t
 /* A call that is reported and goes on. */
 static void follow_hang(const struct st_slot *s, uint32_t index, uint32_t seq)
 {
-    struct hang *h = &hangs[index];
+    struct hang *h = hang_at(index);
     uint64_t now = st_ticks_now();
     if (!h->open || h->seq != seq || !st_unmoved(s, seq) || now <= h->t0)
         return;
@@ -313,7 +315,7 @@ static void follow_hang(const struct st_slot *s, uint32_t index, uint32_t seq)
 
 static void end_hang(uint32_t index, uint64_t end)
 {
-    struct hang *h = &hangs[index];
+    struct hang *h = hang_at(index);
     uint64_t elapsed = st_unfrozen_ns(h->t0, end);
     uint64_t starved = starved_of_hang(h, index, end, elapsed);
     bool under = elapsed - starved < st_shared->settings->threshold_ns[h->class];
@@ -337,8 +339,8 @@ static void end_hang(uint32_t index, uint64_t end)
  * such a call whose owner did not know that it was reported, or found no room to say so. */
 void st_take_call_ends(uint32_t index)
 {
-    struct st_slot *s = &st_shared->slots[index];
-    struct hang *h = &hangs[index];
+    struct st_slot *s = st_slot_at(st_shared, index);
+    struct hang *h = hang_at(index);
     /* acquire: an owner leaves the entry before it moves on */
     uint32_t seq = atomic_load_explicit(&s->seq, memory_order_acquire);
     bool moved = seq != h->seq || s->generation != h->generation;
@@ -360,14 +362,14 @@ void st_take_call_ends(uint32_t index)
 /* The call's thread has no slot any more. */
 void st_close_hang(uint32_t index)
 {
-    if (hangs[index].open)
-        end_hang(index, hangs[index].seen);
+    if (hang_at(index)->open)
+        end_hang(index, hang_at(index)->seen);
 }
 
 uint64_t st_look_at_slot(uint32_t index)
 {
     static struct st_progress p;
-    struct st_slot *s = &st_shared->slots[index];
+    struct st_slot *s = st_slot_at(st_shared, index);
     uint8_t state = atomic_load_explicit(&s->state, memory_order_acquire);
     if (state != ST_SLOT_LIVE && state != ST_SLOT_ENDED)
         return UINT64_MAX;

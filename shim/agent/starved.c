@@ -4,6 +4,7 @@
 #include "agent.h"
 #include "json.h"
 #include "kernel.h"
+#include "rows.h"
 
 #include <string.h>
 #include <time.h>
@@ -20,21 +21,22 @@ struct reading {
     bool asleep;        /* and it did: `wait` is exact */
 };
 
-static struct readings {
+struct readings {
     uint32_t generation;
     uint32_t count;
     uint32_t seq; /* at the last one */
     uint64_t iterations;
     bool at_home;
     struct reading all[READINGS]; /* oldest first */
-} readings[ST_MAX_SLOTS];
+};
+ST_ROWS(readings, struct readings)
 
 static uint64_t noted, noted_ns, written; /* verdicts that left time out */
 static bool unreadable;                   /* and that it was said */
 
 void st_starved_reset(void)
 {
-    memset(readings, 0, sizeof(readings));
+    st_rows_clear(&readings_rows, sizeof(struct readings));
     noted = noted_ns = written = 0;
     unreadable = false;
 }
@@ -95,8 +97,8 @@ static void add(struct readings *all, const struct st_slot *s, const struct read
 
 static struct readings *readings_of(uint32_t index)
 {
-    struct readings *all = &readings[index];
-    const struct st_slot *s = &st_shared->slots[index];
+    struct readings *all = readings_at(index);
+    const struct st_slot *s = st_slot_at(st_shared, index);
     if (all->generation != s->generation) {
         memset(all, 0, sizeof(*all));
         all->generation = s->generation;
@@ -123,7 +125,7 @@ static void cannot_read(struct st_slot *s)
 static bool read_slot(uint32_t index, bool closely)
 {
     struct readings *all = readings_of(index);
-    struct st_slot *s = &st_shared->slots[index];
+    struct st_slot *s = st_slot_at(st_shared, index);
     struct reading r;
     if (!read_now(s->tid, closely, &r)) {
         cannot_read(s);
@@ -145,7 +147,7 @@ static bool lasts(const struct st_slot *s, uint32_t seq, bool at_home, uint64_t 
 
 static bool look(uint32_t index, unsigned *read)
 {
-    const struct st_slot *s = &st_shared->slots[index];
+    const struct st_slot *s = st_slot_at(st_shared, index);
     struct readings *all = readings_of(index);
     uint32_t seq = atomic_load_explicit(&s->seq, memory_order_relaxed);
     uint64_t iterations = *(volatile const uint64_t *)&s->iterations;
@@ -170,7 +172,8 @@ bool st_starved_look_at_all(void)
     unsigned read = 0;
     uint32_t high = atomic_load_explicit(&st_shared->slot_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++)
-        if (atomic_load_explicit(&st_shared->slots[i].state, memory_order_acquire) == ST_SLOT_LIVE)
+        if (atomic_load_explicit(&st_slot_at(st_shared, i)->state, memory_order_acquire) ==
+            ST_SLOT_LIVE)
             any |= look(i, &read);
     return any;
 }

@@ -1,12 +1,13 @@
 /* Loops as they come, move and go, and their figures. */
 #include "agent.h"
+#include "rows.h"
 
 #include <string.h>
 
 enum { AT_ONCE = 64 };
 
 /* What is known of the loop in a slot. */
-static struct known {
+struct known {
     uint32_t loop, generation;
     uint8_t home;
     bool told;   /* its record is written: at once, but with many of them when it is referred to */
@@ -14,14 +15,13 @@ static struct known {
     uint64_t iterations;
     struct st_written written;
     struct st_own_time own;
-} known[ST_MAX_SLOTS];
-static bool crowded; /* it has been said that there were too many loops */
+};
+ST_ROWS(known, struct known)
 static uint32_t loops;
 
 void st_loops_reset(void)
 {
-    crowded = false;
-    memset(known, 0, sizeof(known));
+    st_rows_clear(&known_rows, sizeof(struct known));
     loops = 0;
 }
 
@@ -77,7 +77,7 @@ static void note_move(struct st_own_time *own, uint16_t from, uint16_t to)
 void st_note_own_time(uint32_t index, uint32_t generation, const struct st_iteration *it,
                       uint64_t not_own_ns)
 {
-    struct known *k = &known[index];
+    struct known *k = known_at(index);
     if (k->generation != generation)
         return;
     uint64_t not_own = (uint64_t)((double)not_own_ns / st_shared->ns_per_tick);
@@ -85,7 +85,7 @@ void st_note_own_time(uint32_t index, uint32_t generation, const struct st_itera
     unsigned from = st_hist_bucket(own.ticks), to = st_hist_bucket(own_ticks(&own));
     k->own.not_own += own.not_own;
     if (k->own.move_count == ST_MOVES && k->told)
-        st_record_stats(k->loop, &st_shared->slots[index], &k->written, &k->own);
+        st_record_stats(k->loop, st_slot_at(st_shared, index), &k->written, &k->own);
     if (from != to)
         note_move(&k->own, (uint16_t)from, own_ticks(&own) ? (uint16_t)to : UINT16_MAX);
     k->own.changed = true;
@@ -99,8 +99,8 @@ void st_note_own_time(uint32_t index, uint32_t generation, const struct st_itera
 
 static void watch_loop(uint32_t index, bool stats)
 {
-    struct st_slot *s = &st_shared->slots[index];
-    struct known *k = &known[index];
+    struct st_slot *s = st_slot_at(st_shared, index);
+    struct known *k = known_at(index);
     uint8_t state = atomic_load_explicit(&s->state, memory_order_acquire);
     if (state != ST_SLOT_LIVE && state != ST_SLOT_ENDED)
         return;
@@ -129,12 +129,13 @@ static void watch_loop(uint32_t index, bool stats)
 /* One that came since this round's look at the loops is written now: what refers to it follows. */
 uint32_t st_loop_of(uint32_t index, uint32_t generation)
 {
-    if (known[index].generation != generation && st_shared->slots[index].generation == generation)
+    if (known_at(index)->generation != generation &&
+        st_slot_at(st_shared, index)->generation == generation)
         watch_loop(index, false);
-    if (known[index].generation != generation)
+    if (known_at(index)->generation != generation)
         return 0;
-    tell(&known[index], &st_shared->slots[index], ST_WORTH_PLACE);
-    return known[index].loop;
+    tell(known_at(index), st_slot_at(st_shared, index), ST_WORTH_PLACE);
+    return known_at(index)->loop;
 }
 
 /* Writes what changed since the last look, figures too where `stats`. */
@@ -148,16 +149,16 @@ void st_watch_loops(bool stats)
 /* Slots whose loop has ended are given back, when their last stalls are written. */
 void st_free_ended(void)
 {
-    if (atomic_exchange(&st_shared->unwatched, false) && !crowded) {
+    uint32_t unwatched = atomic_exchange(&st_shared->unwatched, 0);
+    if (unwatched)
         st_record_loss("loops",
-                       "more threads ran event loops at once than can be watched (256): "
-                       "those that came later were not",
-                       1);
-        crowded = true;
-    }
+                       "threads that ran event loops were not watched: there were more than "
+                       "there is room for: run fewer at once, or name those that matter "
+                       "(--loops)",
+                       unwatched);
     uint32_t high = atomic_load_explicit(&st_shared->slot_high, memory_order_acquire);
     for (uint32_t i = 0; i < high; i++) {
-        struct st_slot *s = &st_shared->slots[i];
+        struct st_slot *s = st_slot_at(st_shared, i);
         if (atomic_load_explicit(&s->state, memory_order_acquire) != ST_SLOT_ENDED)
             continue;
         /* what has ended since this round's look at it: while that was written, maybe */
@@ -166,10 +167,10 @@ void st_free_ended(void)
         st_take_iteration_ends(i);
         st_close_hang(i);
         st_close_iteration(i);
-        write_last_stats(&known[i], s);
-        if (!known[i].closed && known[i].told)
-            st_record_loop_end(known[i].loop, s->end_reason);
-        known[i].closed = true;
+        write_last_stats(known_at(i), s);
+        if (!known_at(i)->closed && known_at(i)->told)
+            st_record_loop_end(known_at(i)->loop, s->end_reason);
+        known_at(i)->closed = true;
         /* release: the next loop in this slot starts after we are done */
         atomic_store_explicit(&s->state, ST_SLOT_FREE, memory_order_release);
         atomic_fetch_add(&st_shared->slots_freed, 1);

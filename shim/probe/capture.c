@@ -116,7 +116,7 @@ void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
     c->sample = c->home = c->listens = false;
     c->doubtful = st_is_homeless(s) && (st_calls[s->call].rule == ST_RULE_POLL ||
                                         st_calls[s->call].rule == ST_RULE_SELECT);
-    c->slot = (uint16_t)(s - st_shared.slots);
+    c->slot = (uint16_t)s->index;
     c->call = s->call;
     c->class = (uint8_t) class;
     c->generation = s->generation;
@@ -163,7 +163,7 @@ static bool ST_COLD capture_here(struct st_slot *s, bool listens)
     c->listens = listens;
     c->sample = c->strict = false;
     c->key = 0;
-    c->slot = (uint16_t)(s - st_shared.slots);
+    c->slot = (uint16_t)s->index;
     c->generation = s->generation;
     c->t0 = st_now();
     c->stack_len = st_capture_stack(c->stack, s, c->regs[ST_RSP]);

@@ -6,10 +6,11 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-static struct st_slot slots[ST_MAX_SLOTS];
+static struct st_slot first_segment[ST_SEGMENT];
 _Atomic uint64_t st_home_fds[ST_HOME_BITS / 64];
 static pthread_key_t thread_key;
 static _Atomic int thread_key_state; /* 0: not made, 1: being made, 2: made, 3: cannot be */
@@ -19,10 +20,28 @@ enum { ST_MOVED_AFTER = 16 };
 
 void st_loops_init(void)
 {
-    st_shared.slots = slots;
+    st_shared.segments[0] = first_segment;
 }
 
 /* ---- slots ---- */
+
+/* Makes one where there is none: memory that is committed as it is used. */
+static bool has_segment(uint32_t number)
+{
+    const size_t size = sizeof(struct st_slot) * ST_SEGMENT;
+    struct st_slot *none = NULL;
+    if (atomic_load_explicit(&st_shared.segments[number], memory_order_acquire))
+        return true;
+    if (st_is_filtered())
+        return false;
+    long p = st_raw6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p < 0 && p > -4096)
+        return false;
+    if (!atomic_compare_exchange_strong(&st_shared.segments[number], &none, (struct st_slot *)p))
+        ST_RAW(SYS_munmap, p, size, 0, 0); /* another thread was first */
+    return true;
+}
 
 static struct st_slot *take_slot(void)
 {
@@ -30,21 +49,23 @@ static struct st_slot *take_slot(void)
     uint32_t freed = atomic_load(&st_shared.slots_freed);
     if (atomic_load_explicit(&full_at, memory_order_relaxed) == freed + 1)
         return NULL; /* such a thread asks at each of its waits */
-    for (uint32_t i = 0; i < ST_MAX_SLOTS; i++) {
+    for (uint32_t i = 0; i < ST_MAX_SLOTS && has_segment(i / ST_SEGMENT); i++) {
         uint8_t free = ST_SLOT_FREE;
+        struct st_slot *s = st_slot_at(&st_shared, i);
         /* acquire: the agent is done with the loop that lived here before */
-        if (!atomic_compare_exchange_strong_explicit(&slots[i].state, &free, ST_SLOT_TAKEN,
+        if (!atomic_compare_exchange_strong_explicit(&s->state, &free, ST_SLOT_TAKEN,
                                                      memory_order_acquire, memory_order_relaxed))
             continue;
+        s->index = i;
         uint32_t high = atomic_load_explicit(&st_shared.slot_high, memory_order_relaxed);
         while (high < i + 1 &&
                !atomic_compare_exchange_weak_explicit(&st_shared.slot_high, &high, i + 1,
                                                       memory_order_release, memory_order_relaxed))
             ;
-        return &slots[i];
+        return s;
     }
     atomic_store_explicit(&full_at, freed + 1, memory_order_relaxed);
-    atomic_store_explicit(&st_shared.unwatched, true, memory_order_relaxed);
+    atomic_fetch_add_explicit(&st_shared.unwatched, 1, memory_order_relaxed);
     return NULL;
 }
 
@@ -172,7 +193,7 @@ static void ST_COLD look_for_company(struct st_slot *s)
 {
     uint32_t high = atomic_load(&st_shared.slot_high);
     for (uint32_t i = 0; i < high; i++) {
-        struct st_slot *other = &slots[i];
+        struct st_slot *other = st_slot_at(&st_shared, i);
         if (other == s || atomic_load(&other->state) != ST_SLOT_LIVE ||
             other->home != ST_HOME_EPOLL || other->home_fd != s->home_fd)
             continue;
@@ -422,7 +443,7 @@ void ST_COLD st_fd_closed(int fd)
     }
     uint32_t high = atomic_load(&st_shared.slot_high);
     for (uint32_t i = 0; i < high; i++) {
-        struct st_slot *s = &slots[i];
+        struct st_slot *s = st_slot_at(&st_shared, i);
         if (atomic_load(&s->state) == ST_SLOT_LIVE && s->home_fd == fd &&
             (s->home == ST_HOME_EPOLL || s->home == ST_HOME_URING)) {
             set_home_bit(fd, false);
@@ -436,9 +457,9 @@ void st_loops_child(void)
 {
     uint32_t high = atomic_load(&st_shared.slot_high);
     for (uint32_t i = 0; i < high; i++) {
-        uint32_t seq = atomic_load(&slots[i].seq);
-        atomic_store(&slots[i].seq, (seq + 1) & ~1u);
-        atomic_store(&slots[i].state, ST_SLOT_FREE);
+        uint32_t seq = atomic_load(&st_slot_at(&st_shared, i)->seq);
+        atomic_store(&st_slot_at(&st_shared, i)->seq, (seq + 1) & ~1u);
+        atomic_store(&st_slot_at(&st_shared, i)->state, ST_SLOT_FREE);
         atomic_fetch_add(&st_shared.slots_freed, 1);
     }
     atomic_store(&st_shared.slot_high, 0);

@@ -38,7 +38,7 @@ static uint64_t key_of(const struct st_slot *s, unsigned class, bool strict)
 {
     enum { PYTHON_FRAMES = 32 };
     struct st_py_raw raw[PYTHON_FRAMES];
-    uint64_t hash = st_mix(s->call, (uint64_t)(s - st_shared.slots) << 32 | s->generation);
+    uint64_t hash = st_mix(s->call, (uint64_t)s->index << 32 | s->generation);
     hash = st_mix(hash, class << 1 | strict);
     hash = st_mix(hash, s->regs[ST_RIP]);
     hash = st_mix(hash, s->regs[ST_RSP]);

@@ -67,7 +67,7 @@ static void copy_interrupted(struct st_slot *s, const ucontext_t *u)
     c->key = 0;
     c->page.start = 0;
     c->strict = false;
-    c->slot = (uint16_t)(s - st_shared.slots);
+    c->slot = (uint16_t)s->index;
     c->generation = s->generation;
     c->t0 = s->iter_t0;
     c->ticks = st_now() - s->iter_t0;
