@@ -87,7 +87,9 @@ static void correct_iteration(const struct trace *trace, struct loop *loop,
 {
     uint64_t whole = it.elapsed_ns, calls = it.calls_ns;
     it.frozen_ns = trace_frozen_ns(trace, it.at_ns, it.at_ns + whole);
-    it.elapsed_ns = whole - it.frozen_ns;
+    /* The figures are without what was not its own already. */
+    whole = less(whole, it.not_own_ns);
+    it.elapsed_ns = less(whole, it.frozen_ns);
     it.calls_ns = own_calls(&it);
     loop->busy_ns = less(loop->busy_ns, it.frozen_ns);
     loop->calls_ns = less(loop->calls_ns, calls - it.calls_ns);

@@ -109,6 +109,10 @@ static void correct_own(const struct trace *trace, struct loop *loop)
     for (size_t i = 0; i < loop->own_count; i++) {
         struct long_iteration *it = &loop->own[i];
         it->elapsed_ns -= it->not_own_ns;
+        for (size_t j = 0; j < loop->frozen_count; j++) {
+            if (loop->frozen[j].at_ns == it->at_ns)
+                loop->frozen[j].not_own_ns = it->not_own_ns;
+        }
         for (size_t j = 0; j < loop->longest_count; j++) {
             if (loop->longest[j].at_ns == it->at_ns)
                 it->calls_ns = loop->longest[j].calls_ns;
