@@ -89,6 +89,9 @@ def test_servers(start, script, python_with, server, path):
     traces = start(PYTHON, "-m", name, *options, *bind, "slow_app:app", cwd=script("verdict"),
                    env={"PYTHONDONTWRITEBYTECODE": "1"})
     until(lambda: ask(port, "ok"))
+    # each of them: one that is killed before it serves has no start-up
+    workers = 2 if "2" in options else 1
+    until(lambda: len(traces.records("serving")) == workers)
     for _ in range(20):
         ask(port, "ok")
     if path == "bad":
