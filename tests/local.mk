@@ -54,6 +54,7 @@ tests_bench_micro_CFLAGS = $(PROGRAM_CFLAGS) -O2 -pthread
 tests_bench_micro_LDFLAGS = -pthread
 
 # ---- unit tests: each of them prints libcheck's line, which scripts/check adds up ----
+include tests/unit/agent.mk
 include tests/unit/python.mk
 include tests/hostile/local.mk
 include tests/programs/faults/local.mk

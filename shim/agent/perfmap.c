@@ -1,7 +1,8 @@
 /* Names of code made at run time, out of /tmp/perf-PID.map: V8, the JVM, .NET, LuaJIT and Python's
- * trampolines write it, a line "start size name" for each piece of code, in hexadecimal. The file
- * only grows; what is new is read when a name is asked for, and of several pieces at one address
- * the latest counts. */
+ * trampolines write it, a line "start size name" for each piece of code, in hexadecimal. Most only
+ * let it grow; what is new is read when a name is asked for, and of several pieces at one address
+ * the latest counts. The JVM writes it anew each time it is asked to: what has been read no longer
+ * stands there then, and all of it is read again. */
 #include "perfmap.h"
 
 #include "agent.h"
@@ -26,10 +27,12 @@ static struct piece *pieces; /* mapped when the first map is found; pages are us
 static uint64_t count;       /* pieces seen; the ring holds the latest MAX_PIECES */
 static uint64_t read_to;     /* offset of the first line that is not read yet */
 static uint64_t inode;
+static char last[64]; /* what lies before read_to: as much of it as there is, at the end of this */
+static size_t last_length;
 
 void st_perfmap_reset(void)
 {
-    count = read_to = inode = 0;
+    count = read_to = inode = last_length = 0;
 }
 
 /* Anybody may have put something else there: only a regular file of ours or root's is read. */
@@ -89,16 +92,34 @@ static void take_line(const char *line, const char *end, uint64_t at)
                                                   .name_at = at + (uint64_t)(p - line)};
 }
 
-static void read_news(int fd)
+/* Forgets what was read where it is no longer the same file. One that was written anew has other
+ * pieces there. */
+static void check_same(int fd)
 {
-    static char block[BLOCK];
+    char now[sizeof(last)];
     struct stat st;
     if (syscall(SYS_fstat, fd, &st) < 0)
         return;
-    if (st.st_ino != inode || (uint64_t)st.st_size < read_to) {
-        st_perfmap_reset(); /* another file */
-        inode = st.st_ino;
-    }
+    bool same =
+        st.st_ino == inode && (uint64_t)st.st_size >= read_to &&
+        (!last_length ||
+         (syscall(SYS_pread64, fd, now, last_length, read_to - last_length) == (long)last_length &&
+          memcmp(now, last + sizeof(last) - last_length, last_length) == 0));
+    if (!same)
+        st_perfmap_reset();
+    inode = st.st_ino;
+}
+
+static void keep_last(const char *end, size_t length)
+{
+    last_length = length < sizeof(last) ? length : sizeof(last);
+    memcpy(last + sizeof(last) - last_length, end - last_length, last_length);
+}
+
+static void read_news(int fd)
+{
+    static char block[BLOCK];
+    check_same(fd);
     /* so much in one go; no more at all while somebody waits for this thread to end */
     for (uint64_t most = read_to + MOST_AT_ONCE;
          read_to < most && !atomic_load(&st_shared->stop);) {
@@ -112,8 +133,45 @@ static void read_news(int fd)
         }
         if (p == block)
             return; /* a line that is not finished yet, or is none */
+        keep_last(p, (size_t)(p - block));
         read_to += (uint64_t)(p - block);
     }
+}
+
+/* Copies the piece's name; false where its line no longer says that this piece is there. */
+static bool copy_name(int fd, const struct piece *m, char *out, size_t size)
+{
+    enum { NUMBERS = 48 };
+    char before[NUMBERS];
+    size_t n = m->name_at < NUMBERS ? m->name_at : NUMBERS;
+    uint64_t start, length;
+    if (syscall(SYS_pread64, fd, before, n, m->name_at - n) != (long)n)
+        return false;
+    const char *end = before + n, *line = end;
+    while (line > before && line[-1] != '\n')
+        line--;
+    const char *p = hex(line, end, &start);
+    if (p == end || *p != ' ')
+        return false;
+    p = hex(p + 1, end, &length);
+    if (p + 1 != end || *p != ' ' || start != m->start || length != m->size)
+        return false;
+    n = m->length < size - 1 ? m->length : size - 1;
+    long r = syscall(SYS_pread64, fd, out, n, m->name_at);
+    out[r > 0 ? r : 0] = 0;
+    return r > 0;
+}
+
+/* The latest piece that the code belongs to. */
+static const struct piece *find(uint64_t pc)
+{
+    uint64_t held = count < MAX_PIECES ? count : MAX_PIECES;
+    for (uint64_t i = 1; i <= held; i++) {
+        const struct piece *m = &pieces[(count - i) % MAX_PIECES];
+        if (pc - m->start < m->size)
+            return m;
+    }
+    return NULL;
 }
 
 bool st_perfmap_name(uint64_t pc, char *out, size_t size)
@@ -127,18 +185,15 @@ bool st_perfmap_name(uint64_t pc, char *out, size_t size)
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         pieces = p == MAP_FAILED ? NULL : p;
     }
-    if (pieces)
+    /* where it was written anew since it was read: once more */
+    for (int i = 0; pieces && !found && i < 2; i++) {
         read_news(fd);
-    uint64_t held = count < MAX_PIECES ? count : MAX_PIECES;
-    for (uint64_t i = 1; pieces && i <= held; i++) {
-        const struct piece *m = &pieces[(count - i) % MAX_PIECES];
-        if (pc - m->start >= m->size)
-            continue;
-        size_t n = m->length < size - 1 ? m->length : size - 1;
-        long r = syscall(SYS_pread64, fd, out, n, m->name_at);
-        out[r > 0 ? r : 0] = 0;
-        found = r > 0;
-        break;
+        const struct piece *m = find(pc);
+        if (!m)
+            break;
+        found = copy_name(fd, m, out, size);
+        if (!found)
+            st_perfmap_reset();
     }
     syscall(SYS_close, fd);
     return found;

@@ -8,11 +8,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/agent.h"
 #include "agent/perfmap.h"
 #include "stackview.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 void reset_interned(void);
+
+static struct st_shared shared;
+struct st_shared *st_shared = &shared;
 
 static char path[64];
 

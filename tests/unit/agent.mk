@@ -1,0 +1,13 @@
+# The tests of the agent's own readers, but for Python's (python.mk).
+if HAVE_CHECK
+UNIT_TESTS += tests/unit/test_perfmap
+endif
+
+tests_unit_test_perfmap_SOURCES = \
+	shim/agent/agent.h \
+	shim/agent/perfmap.c \
+	shim/agent/perfmap.h \
+	shim/agent/text.h \
+	tests/unit/test_perfmap.c
+tests_unit_test_perfmap_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_perfmap_LDADD = $(CHECK_LIBS)
