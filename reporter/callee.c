@@ -105,6 +105,10 @@ static void add_python(struct strbuf *out, const struct stack_view *view, const 
         add_with(out, view, frame);
         return;
     }
+    if (frame->file != NULL && starts_with(frame->file, "<frozen importlib")) {
+        sb_add(out, "import");
+        return;
+    }
     if (frame->file != NULL && frame->file[0] != '<')
         add_module(out, frame->file);
     if ((is_named(function, "__init__") || is_named(function, "__new__") ||

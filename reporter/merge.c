@@ -38,7 +38,8 @@ static size_t add_python_run(struct stack_view *view, const struct stack *stack,
 {
     while (next < stack->python_count) {
         const struct python_frame *frame = &stack->python[next++];
-        add_python(view, frame);
+        if (frame->function != NULL || frame->file != NULL) /* else it could not be read */
+            add_python(view, frame);
         if (frame->entry)
             break;
     }

@@ -70,6 +70,7 @@ struct st_py_raw {
     uint64_t instr; /* from 3.11 the address of the instruction, before f_lasti, sign-extended */
     uint64_t entry; /* not 0: the last frame that one run of the native evaluation loop covers; from
                      * 3.12 where its shim frame is, on the native stack of that run */
+    uint64_t check; /* of what the code object said then (st_py_check); 0: it was not asked */
 };
 
 /* Reads `len` bytes at `addr` into `buf`: 0, or a negative errno. */
@@ -160,6 +161,7 @@ static inline int st_py_walk(const struct st_py_layout *layout, uint64_t tstate,
         }
         if (st_py_take(layout, block, &out[count])) {
             out[count].frame = frame;
+            out[count].check = 0;
             count++;
         } else if (count > 0 && out[count - 1].entry == 0) {
             out[count - 1].entry = frame;
@@ -167,6 +169,31 @@ static inline int st_py_walk(const struct st_py_layout *layout, uint64_t tstate,
         frame = st_py_word(block, layout->frame_previous);
     }
     return rc != 0 ? rc : count;
+}
+
+/* Names are looked up later, when the code object may be gone (a module's, after its import), and
+ * another in its place. What it said of itself when the frame was taken tells the two apart. 0
+ * where it cannot be read. */
+static inline uint64_t st_py_check(const struct st_py_layout *layout, uint64_t code,
+                                   st_py_read_fn read, void *ctx)
+{
+    uint64_t name = 0, file = 0, hash;
+    uint32_t line = 0;
+    if (!st_py_plausible(code) || read(ctx, code + layout->code_name, &name, sizeof(name)) ||
+        read(ctx, code + layout->code_filename, &file, sizeof(file)) ||
+        read(ctx, code + layout->code_firstlineno, &line, sizeof(line))) {
+        return 0;
+    }
+    hash = (name * 0x9e3779b97f4a7c15u ^ file) * 0x9e3779b97f4a7c15u ^ line;
+    return hash != 0 ? hash : 1;
+}
+
+static inline void st_py_check_all(const struct st_py_layout *layout, struct st_py_raw *raw,
+                                   int count, st_py_read_fn read, void *ctx)
+{
+    for (int i = 0; i < count; i++) {
+        raw[i].check = st_py_check(layout, raw[i].code, read, ctx);
+    }
 }
 
 /* A plain read, for a thread that walks its own frames: nobody else changes those. */

@@ -205,7 +205,9 @@ static int read_other(void *ctx, uint64_t addr, void *buf, size_t len)
 int st_py_walk_other(const struct st_py_layout *layout, uint64_t tstate, struct st_py_raw *out,
                      int max)
 {
-    return st_py_walk(layout, tstate, read_other, NULL, out, max);
+    int count = st_py_walk(layout, tstate, read_other, NULL, out, max);
+    st_py_check_all(layout, out, count, read_other, NULL);
+    return count;
 }
 
 static uint64_t pointer_at(uint64_t addr)

@@ -157,10 +157,17 @@ static int64_t instruction(const struct st_py_layout *layout, const struct st_py
     return offset;
 }
 
+static int read_head(void *ctx, uint64_t addr, void *buf, size_t len)
+{
+    (void)ctx;
+    memcpy(buf, (const void *)(uintptr_t)addr, len);
+    return 0;
+}
+
 int st_py_resolve(const struct st_py_layout *layout, const struct st_py_raw *raw,
                   struct st_py_name *name)
 {
-    unsigned char head[ST_PY_CODE_HEAD];
+    _Alignas(8) unsigned char head[ST_PY_CODE_HEAD];
     int32_t first_line;
     int64_t offset;
     int rc;
@@ -175,6 +182,10 @@ int st_py_resolve(const struct st_py_layout *layout, const struct st_py_raw *raw
     rc = st_py_is(layout, head, layout->code_type);
     if (rc != 0) {
         return rc;
+    }
+    if (raw->check != 0 &&
+        raw->check != st_py_check(layout, (uint64_t)(uintptr_t)head, read_head, NULL)) {
+        return -ESTALE; /* that code object is gone, and this is another */
     }
     offset = instruction(layout, raw, head, &rc);
     if (rc != 0) {

@@ -106,6 +106,7 @@ static uint64_t hash_stack(const struct st_call *call, const struct st_stack *st
     for (int i = 0; i < py_len; i++) {
         mix(&h, py[i].code);
         mix(&h, py[i].instr);
+        mix(&h, py[i].check);
     }
     return h ? h : 1;
 }
@@ -161,25 +162,40 @@ static bool record_modules(uint64_t call_pc, const struct st_stack *stack, uint3
     return all;
 }
 
+static void add_python_frame(const struct st_py_name *name, bool entry)
+{
+    js_open(NULL, '{');
+    if (name) {
+        js_string("function", name->function);
+        js_string("file", name->file);
+        js_number("line", name->line > 0 ? (uint64_t)name->line : 0);
+    }
+    if (entry)
+        js_bool("entry", true);
+    js_close('}');
+}
+
+/* A frame that cannot be read, or whose code is gone, is left out alone. Where it was the last of a
+ * run of the evaluation loop, the one before it is now. */
 static void add_python(const struct st_py_raw *py, int py_len)
 {
-    struct st_py_name name;
+    static struct st_py_name names[2];
+    struct st_py_name *last = NULL; /* of this run, not yet written */
     js_open("python", '[');
     for (int i = 0; i < py_len; i++) {
-        int r = st_py_resolve(&st_shared->py, &py[i], &name);
-        if (r == -ENOENT)
+        struct st_py_name *name = last == &names[0] ? &names[1] : &names[0];
+        bool known = st_py_resolve(&st_shared->py, &py[i], name) == 0;
+        if (known && last)
+            add_python_frame(last, false);
+        if (known)
+            last = name;
+        if (!py[i].entry)
             continue;
-        /* what cannot be read is given up, with what lies beyond it */
-        if (r < 0)
-            break;
-        js_open(NULL, '{');
-        js_string("function", name.function);
-        js_string("file", name.file);
-        js_number("line", name.line > 0 ? (uint64_t)name.line : 0);
-        if (py[i].entry)
-            js_bool("entry", true);
-        js_close('}');
+        add_python_frame(last, true);
+        last = NULL;
     }
+    if (last)
+        add_python_frame(last, false);
     js_close(']');
 }
 

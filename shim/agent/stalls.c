@@ -91,7 +91,8 @@ static void take_capture(struct st_capture *c)
     const struct st_call *call = &st_shared->calls[c->call];
     uint64_t ns = st_unfrozen_ns(c->t0, c->t0 + c->ticks);
     uint64_t threshold = st_shared->settings->threshold_ns[c->class];
-    uint64_t starved = threshold < ST_STARVED_LEAST_NS ? 0 : starved_of_capture(c, ns);
+    uint64_t least = threshold < ns ? threshold : ns;
+    uint64_t starved = least < ST_STARVED_LEAST_NS ? 0 : starved_of_capture(c, ns);
     bool under = ns - starved < threshold;
     bool is_own = st_own_wait(call, &c->what, c->py, c->py_len) != NULL;
     st_note_call(c->slot, c->generation,

@@ -129,6 +129,7 @@ void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
     c->what = *what;
     c->stack_len = st_capture_stack(c->stack, s, s->regs[ST_RSP]);
     c->py_len = st_capture_python(c->py, ST_PY_MAX, st_read_own, NULL);
+    st_py_check_all(&st_shared.py, c->py, c->py_len, st_read_own, NULL);
     /* release: the agent sees all of the above */
     atomic_store_explicit(&c->state, ST_CAPTURE_READY, memory_order_release);
 }

@@ -95,6 +95,17 @@ def program():
 
 
 @pytest.fixture
+def compile_c(tmp_path, tool):
+    """compile_c(source, *flags): the path of a program made of it."""
+    def compile_one(source, *flags):
+        (tmp_path / "program.c").write_text(source)
+        subprocess.run([tool("gcc"), "-D_GNU_SOURCE", *flags, "-o", tmp_path / "program",
+                        tmp_path / "program.c"], check=True)
+        return tmp_path / "program"
+    return compile_one
+
+
+@pytest.fixture
 def script():
     """script(name): path of a script of tests/programs."""
     return lambda name: harness.PROGRAMS / name

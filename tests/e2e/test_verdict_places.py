@@ -1,0 +1,116 @@
+"""Each finding is at the line that a person would change, and each line is a finding."""
+import pytest
+
+from harness import PYTHON, stall_line
+
+
+def culprit(finding):
+    frame = finding["frames"][finding["culprit"]]
+    return frame["file"].rsplit("/", 1)[-1], frame["line"]
+
+
+def test_an_import_is_blamed_on_the_line_that_imports(run, script):
+    """Code of modules is freed right after it ran: none may be named after what came in its place."""
+    traced = run(PYTHON, "-B", script("verdict/lazy_import.py"), options=("--strict=file,meta",))
+    assert traced.exit == 0, traced
+    here = ("lazy_import.py", stall_line("verdict/lazy_import.py"))
+    found = [f for f in traced.findings if f["kind"] == "call" and any(
+        "importlib" in (frame["file"] or "") for frame in f["frames"])]
+    assert found, traced.describe()
+    assert {culprit(f) for f in found} == {here}, traced.describe()
+    assert {f["callee"] for f in found} == {"import"}
+    for finding in found:
+        assert not [f for f in finding["frames"] if f["lang"] == "python" and not f["function"]]
+
+
+PLACES = """
+import asyncio, time, dataclasses
+def twice():
+    time.sleep(0.03)
+    time.sleep(0.04)
+def called():
+    for _ in range(2): twice()
+def comprehension():
+    return [time.sleep(0.02) for _ in range(2)]
+nap = lambda: time.sleep(0.05)
+def stamp():
+    return time.sleep(0.06)
+exec("def generated(): time.sleep(0.07)", {"time": time}, made := {})
+@dataclasses.dataclass
+class Order:
+    at: int = dataclasses.field(default_factory=stamp)
+class A:
+    def same(self): time.sleep(0.08)
+class B:
+    def same(self): time.sleep(0.09)
+def both(): A().same(); B().same()
+async def main():
+    await asyncio.sleep(0.02)
+    twice(); called(); comprehension(); nap(); Order()
+    made["generated"]()
+    both()
+    eval("time.sleep(0.11)")
+    await asyncio.sleep(0.02)
+asyncio.run(main())
+"""
+
+
+def test_a_line_is_a_finding_and_so_is_the_next(run, tmp_path):
+    program = tmp_path / "places.py"
+    program.write_text(PLACES)
+    traced = run(PYTHON, program, options=("--iteration-threshold", "10s"))
+    assert traced.exit == 0, traced
+    found = {culprit(f)[1]: f["count"] for f in traced.findings}
+    assert found == {4: 3, 5: 3, 9: 2, 10: 1, 12: 1, 18: 1, 20: 1, 25: 1, 27: 1}, traced.describe()
+    fingerprints = {f["fingerprint"] for f in traced.findings if culprit(f)[1] in (4, 5)}
+    assert len(fingerprints) == 1, "the two lines are of one function"
+
+
+@pytest.mark.parametrize("debug", ["-g", "-g0"])
+def test_two_lines_of_c(run, compile_c, debug):
+    program = compile_c("""
+#include <sys/epoll.h>
+#include <time.h>
+static void nap(long ms) { struct timespec t = {0, ms * 1000000}; nanosleep(&t, 0); }
+__attribute__((noinline)) void handler(void)
+{
+    nap(30);
+    nap(50);
+}
+int main(void)
+{
+    int e = epoll_create1(0);
+    struct epoll_event event;
+    epoll_wait(e, &event, 1, 10);
+    handler();
+    handler();
+    epoll_wait(e, &event, 1, 10);
+    return 0;
+}
+""", debug, "-O1", "-fno-inline", "-fno-optimize-sibling-calls")
+    traced = run(program)
+    assert traced.exit == 0, traced
+    assert [f["count"] for f in traced.findings] in ([4], [2, 2]), traced.describe()
+
+
+def test_who_called_and_what_was_waited_for_are_kept(run, tmp_path):
+    program = tmp_path / "details.py"
+    program.write_text("""
+import asyncio, time
+def nap(seconds): time.sleep(seconds)
+def one(): nap(0.03)
+def two(): nap(0.05)
+async def main():
+    await asyncio.sleep(0.02)
+    one(); two(); two()
+    await asyncio.sleep(0.02)
+asyncio.run(main())
+""")
+    traced = run(PYTHON, program)
+    (finding,) = [f for f in traced.findings if f["kind"] == "call"]
+    assert {d["detail"]: d["count"] for d in finding["details"]} == {"30 ms": 1, "50 ms": 2}
+    assert abs(sum(d["total_ms"] for d in finding["details"]) - finding["total_ms"]) < 0.1
+    assert len(finding["stacks"]) == 2 and finding["count"] == 3
+    assert finding["first_at"] < finding["last_at"]
+    process = traced.report()["processes"][0]
+    assert process["complete"] and process["began_at"] < finding["first_at"] < process["ended_at"]
