@@ -167,6 +167,7 @@ enum { ST_TOP_CALLS = 6 };
 /* An iteration that was over its threshold, as its thread found it at its end. */
 struct st_iteration {
     uint64_t number, t0, ticks, calls, found;
+    uint64_t held; /* not part of `ticks` */
     struct {
         uint32_t call, count;
         uint64_t ticks, longest, longest_t0;
@@ -270,7 +271,7 @@ enum { ST_END_THREAD, ST_END_CLOSED, ST_END_API };
 
 /* Slots come in segments, as they are needed. */
 enum { ST_SEGMENT = 64, ST_SEGMENTS = 256, ST_MAX_SLOTS = ST_SEGMENT * ST_SEGMENTS };
-enum { ST_CAPTURES = 24, ST_CAPTURE_STACK = 96 * 1024, ST_PY_MAX = 256 };
+enum { ST_CAPTURES = 64, ST_CAPTURE_STACK = 96 * 1024, ST_PY_MAX = 256 };
 
 struct st_page {
     uint64_t start; /* 0: none has been read */

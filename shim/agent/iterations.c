@@ -45,6 +45,7 @@ struct watched {
     uint64_t next_ns, gap_ns; /* age at which to sample next, and then how much later */
     uint64_t first_ns;        /* age at which it was tried to */
     uint64_t still_ns;        /* age at which to say that it goes on */
+    uint64_t own;             /* at least so much of it was its own, in ns, and not starved */
     uint64_t seen;            /* the last moment, in ticks, at which it was known to last */
     uint64_t ran;             /* the last at which its loop was known to run */
     uint64_t throttled;       /* what the cgroup had been throttled for at first sight, plus 1 */
@@ -326,6 +327,15 @@ static void divide_rest(const struct watched *w, uint32_t index, const struct st
         t->throttled = throttled - w->throttled;
 }
 
+/* What was its own at a look stays so: what can be said at the end may be less exact. */
+static uint64_t starved_of(const struct watched *w, uint32_t index, uint64_t end,
+                           uint64_t elapsed_ns)
+{
+    uint64_t ns = st_starved_ns(index, w->t0, end);
+    uint64_t most = elapsed_ns > w->own ? elapsed_ns - w->own : 0;
+    return ns < most ? ns : most;
+}
+
 /* Where the time of an iteration went. */
 static void divide(const struct watched *w, uint32_t index, const struct st_iteration *it,
                    struct st_time *t)
@@ -334,7 +344,7 @@ static void divide(const struct watched *w, uint32_t index, const struct st_iter
     memset(t, 0, sizeof(*t));
     t->elapsed = st_unfrozen_ns(it->t0, end);
     t->frozen = st_frozen_ns(it->t0, end);
-    t->starved = st_starved_ns(index, it->t0, end);
+    t->starved = starved_of(w, index, end, t->elapsed);
     uint64_t frozen_calls = st_divide_calls(it, t);
     t->calls = st_ticks_to_ns(it->calls);
     t->calls -= frozen_calls < t->calls ? frozen_calls : t->calls;
@@ -394,11 +404,11 @@ void st_close_iteration(uint32_t index)
             end = home;
         if (atomic_load(&s->state) == ST_SLOT_ENDED)
             count_for_owner(s, w, end - w->t0);
-        uint64_t elapsed = age_ns(w, end), starved = st_starved_ns(index, w->t0, end);
-        st_record_stall_end(w->stall, elapsed, starved < elapsed ? starved : elapsed);
+        uint64_t elapsed = age_ns(w, end);
+        st_record_stall_end(w->stall, elapsed, starved_of(w, index, end, elapsed));
     } else if (w->counted && w->counter && !w->over && w->seen > w->t0) {
-        uint64_t elapsed = age_ns(w, w->seen), starved = st_starved_ns(index, w->t0, w->seen);
-        st_count(w->counter, elapsed, starved < elapsed ? starved : elapsed);
+        uint64_t elapsed = age_ns(w, w->seen);
+        st_count(w->counter, elapsed, starved_of(w, index, w->seen, elapsed));
     }
     w->over = true;
     w->stall = 0;
@@ -409,9 +419,14 @@ static void end_iteration(uint32_t index, const struct st_iteration *it)
     struct watched *w = watched_at(index);
     struct st_time time;
     divide(w, index, it, &time);
+    uint64_t held = st_ticks_to_ns(it->held);
     uint64_t threshold = st_shared->settings->iteration_ns;
     bool over = unexplained(w, time.elapsed, time.found, time.starved) >= threshold;
     st_note_own_time(index, w->generation, it, time.starved);
+    /* For what it was held up by stalltrace itself it was told of, perhaps, before that was known.
+     */
+    time.elapsed += held;
+    time.starved += held;
     if (time.elapsed > time.found && time.elapsed - time.found >= threshold)
         st_starved_note(time.starved > w->starved_calls ? time.starved - w->starved_calls : 0);
     if (over && !w->stall && !w->counted)
@@ -524,6 +539,8 @@ uint64_t st_look_at_iteration(uint32_t index)
     if (age < found + sample_from_ns())
         return sample_from_ns() + found - age;
     uint64_t at_least, starved = st_starved_so_far_ns(index, t0, &at_least), again;
+    if (age > starved && age - starved > w->own)
+        w->own = age - starved;
     if (w->stall && age >= w->still_ns)
         w->still_ns = st_record_stall_still(w->stall, age, at_least);
     if (unexplained(w, age, found, at_least) < sample_from_ns())

@@ -29,6 +29,7 @@ struct hang {
     uint8_t class;
     uint64_t t0;
     uint64_t seen;     /* the last moment, in ticks, at which it was known to last */
+    uint64_t own;      /* at least so much of it was its own, in ns, and not starved */
     uint64_t still_ns; /* age at which to say that it goes on */
     struct st_holder holder;
 };
@@ -265,6 +266,7 @@ static void report_hang(struct st_slot *s, uint32_t index, struct st_progress *p
                        .class = class,
                        .t0 = p->t0,
                        .seen = p->t0 + p->elapsed_ticks,
+                       .own = p->elapsed_ns > starved_ns ? p->elapsed_ns - starved_ns : 0,
                        .task = p->task};
     h->like = (struct st_stall){
         .loop = st_loop_of(index, s->generation),
@@ -290,7 +292,17 @@ static uint64_t starved_of_hang(const struct hang *h, uint32_t index, uint64_t t
     if (st_shared->settings->threshold_ns[h->class] < ST_STARVED_LEAST_NS)
         return 0;
     uint64_t ns = st_starved_ns(index, h->t0, to) + st_holder_starved_ns(&h->holder, h->t0, to);
-    return ns < elapsed_ns ? ns : elapsed_ns;
+    /* What was its own at a look stays so, unless the thread that it waited for had no CPU. */
+    uint64_t own = h->holder.tid ? 0 : h->own;
+    uint64_t most = elapsed_ns > own ? elapsed_ns - own : 0;
+    return ns < most ? ns : most;
+}
+
+static void note_own(struct hang *h, uint32_t index, uint64_t elapsed_ns)
+{
+    uint64_t at_least, most = st_starved_so_far_ns(index, h->t0, &at_least);
+    if (elapsed_ns > most && elapsed_ns - most > h->own)
+        h->own = elapsed_ns - most;
 }
 
 /* A call that is reported and goes on. */
@@ -302,6 +314,7 @@ static void follow_hang(const struct st_slot *s, uint32_t index, uint32_t seq)
         return;
     h->seen = now;
     uint64_t elapsed = st_unfrozen_ns(h->t0, now);
+    note_own(h, index, elapsed);
     if (!h->stall && h->counter && elapsed >= ST_LONG_NS && elapsed >= h->still_ns) {
         h->like.elapsed_ns = elapsed;
         h->like.starved_ns = starved_of_hang(h, index, now, elapsed);

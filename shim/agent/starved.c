@@ -27,6 +27,7 @@ struct readings {
     uint32_t seq; /* at the last one */
     uint64_t iterations;
     bool at_home;
+    uint64_t begun[2]; /* the call and the iteration that the thread was in at the last look */
     struct reading all[READINGS]; /* oldest first */
 };
 ST_ROWS(readings, struct readings)
@@ -68,21 +69,29 @@ static bool read_now(pid_t tid, bool closely, struct reading *r)
     return true;
 }
 
-/* Makes room: the readings just before and after where a call or an iteration began are kept. */
+/* Makes room. The readings just before and after where a call or an iteration began are kept, also
+ * of those that were going on at the last look: their end may not have been taken yet. Of the
+ * others the one goes that lies nearest between its neighbours. */
 static void thin_out(struct readings *all, const struct st_slot *s)
 {
-    uint64_t begun[2] = {*(volatile const uint64_t *)&s->t0,
-                         *(volatile const uint64_t *)&s->iter_t0};
+    uint64_t begun[4] = {*(volatile const uint64_t *)&s->t0,
+                         *(volatile const uint64_t *)&s->iter_t0, all->begun[0], all->begun[1]};
     uint32_t drop = 0;
-    for (uint32_t i = 1; !drop && i + 1 < all->count; i++) {
+    uint64_t least = UINT64_MAX, oldest = UINT64_MAX;
+    for (int k = 0; k < 4; k++)
+        oldest = begun[k] && begun[k] < oldest ? begun[k] : oldest;
+    for (uint32_t i = 1; i + 1 < all->count; i++) {
         bool between = false;
-        for (int k = 0; k < 2; k++)
+        for (int k = 0; k < 4; k++)
             between |= begun[k] >= all->all[i - 1].at && begun[k] <= all->all[i + 1].at;
-        if (!between)
+        uint64_t gap = all->all[i + 1].at - all->all[i - 1].at;
+        if (!between && gap < least) {
+            least = gap;
             drop = i;
+        }
     }
     /* what lies before everything that goes on is of no use any more */
-    if (all->all[1].at < begun[0] && all->all[1].at < begun[1])
+    if (all->all[1].at < oldest)
         drop = 0;
     all->count--;
     memmove(&all->all[drop], &all->all[drop + 1], (all->count - drop) * sizeof(all->all[0]));
@@ -163,6 +172,8 @@ static bool look(uint32_t index, unsigned *read)
     all->iterations = iterations;
     all->at_home = at_home;
     read_slot(index, closely);
+    all->begun[0] = *(volatile const uint64_t *)&s->t0;
+    all->begun[1] = *(volatile const uint64_t *)&s->iter_t0;
     return true;
 }
 
@@ -223,11 +234,25 @@ static struct bounds bounds_of(const struct readings *all, uint64_t from, uint64
     return b;
 }
 
+/* Of the CPU time between two readings, what must have been in the part of that length, since the
+ * rest of the time between them cannot hold it. */
+static uint64_t cpu_at_least(const struct reading *a, const struct reading *b, uint64_t part_ns)
+{
+    uint64_t rest = less(span_ns(a->at, b->at), part_ns);
+    return less(less(b->cpu, a->cpu), rest);
+}
+
 /* Time on a CPU is not starved. */
 static uint64_t without_cpu(const struct bounds *b, uint64_t from, uint64_t to, uint64_t ns)
 {
-    if (b->first)
-        ns = lesser(ns, less(span_ns(from, to), b->last->cpu - b->first->cpu));
+    if (b->first) {
+        uint64_t cpu = b->last->cpu - b->first->cpu;
+        if (b->before->at)
+            cpu += cpu_at_least(b->before, b->first, span_ns(from, b->first->at));
+        if (b->after && b->after != b->last)
+            cpu += cpu_at_least(b->last, b->after, span_ns(b->last->at, to));
+        ns = lesser(ns, less(span_ns(from, to), cpu));
+    }
     if (b->after && b->before->at)
         ns = lesser(ns, less(span_ns(b->before->at, b->after->at), b->after->cpu - b->before->cpu));
     return ns;

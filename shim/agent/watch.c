@@ -6,6 +6,8 @@
 
 enum { AT_ONCE = 64 };
 
+enum { LOOPS_BEFORE = 4 };
+
 /* What is known of the loop in a slot. */
 struct known {
     uint32_t loop, generation;
@@ -15,6 +17,10 @@ struct known {
     uint64_t iterations;
     struct st_written written;
     struct st_own_time own;
+    /* the loops that lived here before: a copy of a call of theirs may still be on its way */
+    struct {
+        uint32_t loop, generation;
+    } before[LOOPS_BEFORE];
 };
 ST_ROWS(known, struct known)
 static uint32_t loops;
@@ -105,8 +111,11 @@ static void watch_loop(uint32_t index, bool stats)
     if (state != ST_SLOT_LIVE && state != ST_SLOT_ENDED)
         return;
     if (k->generation != s->generation) {
-        memset(k, 0, sizeof(*k));
-        k->generation = s->generation;
+        struct known fresh = {.generation = s->generation};
+        memcpy(&fresh.before[1], k->before, sizeof(k->before) - sizeof(k->before[0]));
+        fresh.before[0].loop = k->told ? k->loop : 0;
+        fresh.before[0].generation = k->generation;
+        *k = fresh;
         k->home = s->home;
         tell(k, s, loops < AT_ONCE ? ST_WORTH_PLACE : ST_WORTH_FIGURES);
     } else if (k->home != s->home) {
@@ -132,7 +141,11 @@ uint32_t st_loop_of(uint32_t index, uint32_t generation)
     if (known_at(index)->generation != generation &&
         st_slot_at(st_shared, index)->generation == generation)
         watch_loop(index, false);
-    if (known_at(index)->generation != generation)
+    const struct known *k = known_at(index);
+    for (int i = 0; k->generation != generation && i < LOOPS_BEFORE; i++)
+        if (k->before[i].generation == generation)
+            return k->before[i].loop;
+    if (k->generation != generation)
         return 0;
     tell(known_at(index), st_slot_at(st_shared, index), ST_WORTH_PLACE);
     return known_at(index)->loop;

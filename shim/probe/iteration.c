@@ -23,6 +23,7 @@ static void ST_COLD tell_iteration(struct st_slot *s, uint64_t ticks)
     *it = (struct st_iteration){.number = s->iterations,
                                 .t0 = s->iter_t0,
                                 .ticks = ticks,
+                                .held = s->held - s->iter_held,
                                 .calls = s->in_calls - s->iter_calls,
                                 .found = s->found - s->iter_found};
     for (uint32_t call = 0; call < st_shared.call_count; call++) {

@@ -289,7 +289,8 @@ class Runs:
             pytest.skip(cannot[name_of(case)])
         # (one of the cases listens: what came before it is start-up)
         found = [f for f in traces.findings + traces.report().get("startup", [])
-                 if any(frame["function"] == name_of(case) for frame in f["frames"])]
+                 if any(frame["function"] == name_of(case) for stack in f["stacks"]
+                        for frame in stack["frames"])]
         assert all(f["strict"] for f in found), traces.describe()
         return [(f["call"], f["class"]) for f in found]
 

@@ -94,7 +94,8 @@ def traced(tmp_path_factory):
 
 def calls_in(traces, name):
     return {f["call"] for f in traces.findings
-            if any(x["function"] == f"case_{name}" for x in f["frames"])}
+            if any(x["function"] == f"case_{name}" for stack in f["stacks"]
+                   for x in stack["frames"])}
 
 
 @pytest.mark.parametrize("name", CLEAN)
