@@ -181,7 +181,7 @@ def test_every_rule_has_a_trace_that_breaks_it():
 
 def test_where_records_are_missing_what_refers_to_them_is_no_fault(tmp_path):
     full = {"type": "loss", "code": "write", "message": "m", "count": 3}
-    assert lint(tmp_path, [PROCESS, LOOP, b'{"type":"st', full, call(1, 100, 50, ended=False), call(2, 300, 50)]) == []
+    assert lint(tmp_path, [PROCESS, LOOP, b'{"type":"st', STACK, full, call(1, 100, 50, ended=False), call(2, 300, 50)]) == []
 
 
 def test_nothing_to_look_at_is_an_error(tmp_path):

@@ -14,6 +14,8 @@ BUILT = harness.BUILD / "tests" / "hostile"
 EVERYTHING = {"STALLTRACE_THRESHOLD": "0", "STALLTRACE_STRICT": "all"}
 CONFIGURATIONS = {"plain": None, "default": {}, "strict": EVERYTHING,
                   "main": {**EVERYTHING, "STALLTRACE_LOOPS": "main,auto"}}
+# A sleep of 15 ms is over the default, too, but beside busy loops some of it is no fault of its own.
+LOW = {"STALLTRACE_THRESHOLD": "3ms"}
 # CI runs a part of them with its second build.
 CHOSEN = os.environ.get("HOSTILE_CONFIGURATIONS", ",".join(CONFIGURATIONS)).split(",")
 SKIPPED = 77
@@ -37,8 +39,9 @@ def hostile(program, case, configuration, tmp_path):
     traces.mkdir(mode=0o777)
     traces.chmod(0o777)
     env = harness.environment()
-    if CONFIGURATIONS[configuration] is not None:
-        env.update(CONFIGURATIONS[configuration], LD_PRELOAD=harness.PRELOAD,
+    settings = LOW if configuration == "low" else CONFIGURATIONS[configuration]
+    if settings is not None:
+        env.update(settings, LD_PRELOAD=harness.PRELOAD,
                    STALLTRACE_OUTPUT=str(traces), STALLTRACE_QUIET="1")
     result = subprocess.run([path, case, tmp_path], env=env, cwd=tmp_path, timeout=100,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -61,7 +64,7 @@ def stalls_of(traces):
 
 
 def test_a_filter_for_all_threads_is_said(tmp_path):
-    traces = hostile("seccomp", "on_all_threads", "default", tmp_path)
+    traces = hostile("seccomp", "on_all_threads", "low", tmp_path)
     assert "15 ms" in stalls_of(traces)
     assert [r["code"] for r in traces.records("notice")].count("seccomp") == 1
     assert traces.records("end")[-1]["reason"] == "stopped"
@@ -74,14 +77,14 @@ def test_loops_that_are_over_at_once_are_in_the_trace(tmp_path):
 
 
 def test_asking_about_filters_is_no_filter(tmp_path):
-    traces = hostile("seccomp", "asks_only", "default", tmp_path)
+    traces = hostile("seccomp", "asks_only", "low", tmp_path)
     assert "15 ms" in stalls_of(traces)
     assert not [r for r in traces.records("notice") if r["code"] == "seccomp"]
     assert traces.records("end")[-1]["reason"] == "exit"
 
 
 def test_tracing_goes_on_under_a_filter_for_one_thread(tmp_path):
-    traces = hostile("seccomp", "by_prctl", "default", tmp_path)
+    traces = hostile("seccomp", "by_prctl", "low", tmp_path)
     assert len(stalls_of(traces)) >= 4
 
 
@@ -90,7 +93,7 @@ def test_tracing_goes_on_under_a_filter_for_one_thread(tmp_path):
 def test_nothing_recorded_is_lost(tmp_path, way):
     """However it ends: the stall that was over, and, where it had hung for long enough to be seen,
     the one that was not."""
-    traces = hostile("ends", way, "default", tmp_path)
+    traces = hostile("ends", way, "low", tmp_path)
     found = stalls_of(traces)
     if way == "exit_elsewhere":
         return  # it ends at once: it is the ending that counts
