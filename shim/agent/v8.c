@@ -171,6 +171,12 @@ static bool number(const uint8_t *bytes, uint32_t length, uint32_t *at, int64_t 
     return false;
 }
 
+/* The table may hold any numbers: what does not fit wraps, and is no position. */
+static int64_t sum_of(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
 /* The position in the source of the bytecode at `offset`: the table has pairs of differences, of
  * the offset (negative, less one, for an expression in a statement) and of the position. -1: none.
  */
@@ -182,10 +188,10 @@ static int64_t position_of(uint64_t bytecode, uint32_t offset)
     while (at < length) {
         if (!number(bytes, length, &at, &by))
             return -1;
-        code += by < 0 ? -by - 1 : by;
+        code = sum_of(code, by < 0 ? ~by : by); /* -by - 1 */
         if (!number(bytes, length, &at, &by))
             return -1;
-        position += by;
+        position = sum_of(position, by);
         if (code <= offset)
             found = position;
     }
