@@ -20,7 +20,17 @@ struct live {
     int inotify_fd;
     struct map traces;           /* hash of the file's name → struct trace */
     struct announcer *announcer; /* or NULL */
+    const char *run;             /* whose traces count; NULL: all */
+    bool shared;                 /* other users' processes are its, too */
 };
+
+/* Another user's file is none of the run's, whatever it says; root's may be (setuid, sudo). */
+static bool may_be_ours(const struct live *live, const struct trace *trace)
+{
+    struct stat st;
+    return live->run == NULL || live->shared || fstat(trace->fd, &st) != 0 || st.st_uid == 0 ||
+           st.st_uid == geteuid();
+}
 
 static void read_name(struct live *live, const char *name)
 {
@@ -36,6 +46,9 @@ static void read_name(struct live *live, const char *name)
         if (result < 0)
             return;
         map_put(&live->traces, key, trace);
+        trace->only_run = live->run;
+        if (!may_be_ours(live, trace))
+            trace->state = TRACE_OTHER_RUN;
     }
     struct trace_sink sink = model_sink(live->model);
     (void)trace_read(trace, &sink);
@@ -51,12 +64,15 @@ static void read_all(struct live *live)
         closedir(dir);
 }
 
-struct live *live_start(const char *directory, struct model *model, bool print)
+struct live *live_start(const char *directory, struct model *model, bool print, const char *run,
+                        bool shared)
 {
     if (access(directory, R_OK | X_OK) != 0)
         return NULL;
     struct live *live = mem_calloc(1, sizeof(*live));
     live->directory = mem_strdup(directory);
+    live->run = run != NULL ? intern(run) : NULL;
+    live->shared = shared;
     live->model = model;
     live->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (live->inotify_fd >= 0 &&
@@ -121,7 +137,8 @@ void live_finish(struct live *live)
             continue;
         if (trace->state != TRACE_GOOD) {
             char *problem = trace_problem(trace);
-            note_unread(live->model, trace->path, problem, trace_is_lost(trace));
+            if (trace->state != TRACE_OTHER_RUN)
+                note_unread(live->model, trace->path, problem, trace_is_lost(trace));
             free(problem);
             trace_free(trace);
             continue;

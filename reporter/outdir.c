@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -102,28 +103,67 @@ static void make_parents(const char *path)
     free(parent);
 }
 
-/* Under root, a worker that drops its privileges before its loop starts must still be able to
- * create its file. */
-static int make(const char *path)
+/* For its user alone, or (shared) for all to write into; whatever the umask says, and without a
+ * chmod, which would follow what has taken its place. */
+static int make(const char *path, bool shared)
 {
-    bool shared = geteuid() == 0;
     make_parents(path);
-    if (mkdir(path, 0777) != 0)
-        return cannot(path, -errno);
-    if (shared && chmod(path, 01777) != 0)
-        return cannot(path, -errno);
-    return 0;
+    mode_t before = umask(0);
+    int result = mkdir(path, shared ? 01733 : 0700) == 0 ? 0 : -errno;
+    umask(before);
+    return result < 0 ? cannot(path, result) : 0;
 }
 
-int outdir_prepare(const char *path)
+/* Marks the directory as one where a run is at work, until this process ends. False: another one
+ * is. Where it cannot be marked nobody knows. */
+static bool mark(const char *path)
+{
+    static int marked = -1;
+    if (marked >= 0)
+        close(marked);
+    marked = -1;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        marked = fd;
+        return true;
+    }
+    bool others = errno == EWOULDBLOCK;
+    close(fd);
+    return !others;
+}
+
+static bool is_anothers(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && st.st_uid != 0 && st.st_uid != geteuid();
+}
+
+static int use(const char *path)
+{
+    return access(path, W_OK | X_OK) == 0 ? 0 : cannot(path, -errno);
+}
+
+int outdir_prepare(const char *path, bool shared)
 {
     int what = contents_of(path);
+    if (what == -EACCES && is_anothers(path))
+        return use(path); /* it may be written to, not read */
     if (what < 0)
         return cannot(path, what);
     if (what == SOMETHING_ELSE)
         return refuse(path);
-    if (what == EMPTY)
-        return access(path, W_OK | X_OK) == 0 ? 0 : cannot(path, -errno);
+    if (what != MISSING && !mark(path)) {
+        complain("%s: another run is at work there: its traces stay, and do not count here; choose "
+                 "another with -o DIR",
+                 path);
+        return use(path);
+    }
+    if (what == EMPTY || (what == TRACES && is_anothers(path)))
+        return use(path);
     int result = what == TRACES ? move_away(path) : 0;
-    return result < 0 ? result : make(path);
+    if (result == 0)
+        result = make(path, shared);
+    if (result == 0)
+        (void)mark(path);
+    return result;
 }

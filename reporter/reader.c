@@ -124,6 +124,8 @@ char *trace_problem(const struct trace *trace)
         return mem_printf("has format %s, and this version reads " TRACE_FORMAT
                           "; use the stalltrace that wrote it",
                           trace->format);
+    case TRACE_OTHER_RUN:
+        return mem_strdup("is of another run");
     case TRACE_DAMAGED:
         return mem_strdup("is damaged: its first record cannot be read; was the disk full?");
     case TRACE_FOREIGN:

@@ -36,6 +36,7 @@ static bool read_process(struct trace *trace, struct json_object *record)
     trace->exe = exe ? exe : "";
     trace->host = get_text(record, "host");
     trace->start_ns = get_number(record, "start_ns");
+    trace->run = get_text(record, "run");
     trace->budget_ns = get_number(record, "budget_ns");
     trace->iteration_threshold_ns = get_number(record, "iteration_threshold_ns");
     read_thresholds(trace, get_object(record, "threshold_ns"));
@@ -345,6 +346,16 @@ static bool read_loss(struct trace *trace, struct json_object *record)
     return true;
 }
 
+/* A run inside another one has that one's name, a dot, and its own. */
+static bool is_of_run(const struct trace *trace)
+{
+    size_t len = trace->only_run != NULL ? strlen(trace->only_run) : 0;
+    if (len == 0)
+        return true;
+    return trace->run != NULL && strncmp(trace->run, trace->only_run, len) == 0 &&
+           (trace->run[len] == '\0' || trace->run[len] == '.');
+}
+
 /* The first record decides whether the file is ours. */
 static void read_first(struct trace *trace, struct json_object *record)
 {
@@ -352,8 +363,8 @@ static void read_first(struct trace *trace, struct json_object *record)
     const char *format = get_text(record, "format");
     if (type != NULL && strcmp(type, "process") == 0 && format != NULL &&
         strcmp(format, TRACE_FORMAT) == 0) {
-        trace->state = TRACE_GOOD;
         (void)read_process(trace, record);
+        trace->state = is_of_run(trace) ? TRACE_GOOD : TRACE_OTHER_RUN;
     } else if (format != NULL && starts_with(format, "stalltrace.trace/")) {
         trace->state = TRACE_VERSION;
         trace->format = format;

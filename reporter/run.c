@@ -2,11 +2,14 @@
  * with the program's own exit status. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -50,7 +53,9 @@ static const char help[] =
     "      --suppressions FILE   leave findings out that the rules in FILE cover\n"
     "  -o, --output DIR          where the traces go (stalltrace.out); earlier\n"
     "                            ones are moved to DIR.old\n"
+    "      --shared              processes of other users write there, too\n"
     "      --max-trace-size SIZE a process's trace grows no larger (64M)\n"
+    "      --max-total-size SIZE all traces of the directory together (no limit)\n"
     "  -q, --quiet               no live lines, no summary\n"
     "      --error-exitcode N    exit with N if there are findings, with 3 if the\n"
     "                            recording allows no verdict (as `check` would)\n"
@@ -72,7 +77,8 @@ enum {
     OPT_APP_DIR,
     OPT_JS,
     OPT_FAIL_ON,
-    OPT_ALLOW_NO_LOOP
+    OPT_ALLOW_NO_LOOP,
+    OPT_SHARED
 };
 
 /* The settings' rows in the order of recording_settings. */
@@ -83,10 +89,12 @@ static const struct option options[] = {
     {"loops", required_argument, NULL, OPT_SETTING + 3},
     {"budget", required_argument, NULL, OPT_SETTING + 4},
     {"max-trace-size", required_argument, NULL, OPT_SETTING + 5},
+    {"max-total-size", required_argument, NULL, OPT_SETTING + 6},
     {"app-dir", required_argument, NULL, OPT_APP_DIR},
     {"js", no_argument, NULL, OPT_JS},
     {"node", no_argument, NULL, OPT_JS},
     {"suppressions", required_argument, NULL, OPT_SUPPRESSIONS},
+    {"shared", no_argument, NULL, OPT_SHARED},
     {"output", required_argument, NULL, 'o'},
     {"quiet", no_argument, NULL, 'q'},
     {"error-exitcode", required_argument, NULL, OPT_ERROR_EXITCODE},
@@ -106,6 +114,8 @@ struct run {
     int error_exitcode;    /* -1: none */
     struct criteria criteria;
     bool no_loop_is_fine;
+    bool shared;     /* other users' processes write there, too */
+    char *id;        /* marks its processes */
     char **argv;     /* of the program */
     char *directory; /* absolute */
     bool recording;
@@ -124,9 +134,34 @@ static int set_setting(int index, const char *value)
     return setenv(setting->variable, value, 1) == 0 ? 0 : -errno;
 }
 
+/* A variable of ours that does not exist is a mistake, and its setting has no effect. */
+static void name_unknown(void)
+{
+    static const char prefix[] = "STALLTRACE_";
+    static const char *const others[] = {"OUTPUT", "SUPPRESSIONS",   "QUIET",
+                                         "LOG",    "SHARED",         "REDACT",
+                                         "PAGER",  "MAX_TOTAL_SIZE", "RUN"};
+    extern char **environ;
+    for (char **v = environ; *v != NULL; v++) {
+        size_t len = strcspn(*v, "=");
+        bool is_known = !starts_with(*v, prefix);
+        char *name = mem_printf("%.*s", (int)len, *v);
+        for (int i = 0; !is_known && i < recording_setting_count; i++)
+            is_known = strcmp(name, recording_settings[i].variable) == 0;
+        for (size_t i = 0; !is_known && i < COUNT_OF(others); i++)
+            is_known = strcmp(name + strlen(prefix), others[i]) == 0;
+        if (!is_known)
+            complain(
+                "%s: there is no such setting; `stalltrace run --help` and the manual list them",
+                name);
+        free(name);
+    }
+}
+
 /* Values from the environment are held to the same: the program must not start with a bad one. */
 static int check_environment(void)
 {
+    name_unknown();
     for (int i = 0; i < recording_setting_count; i++) {
         const struct setting *setting = &recording_settings[i];
         const char *value = getenv(setting->variable);
@@ -173,6 +208,9 @@ static int parse_options(struct run *run, int argc, char **argv)
         case OPT_FAIL_ON:
             if (criteria_add(&run->criteria, "run", optarg) < 0)
                 return EXIT_ERROR;
+            break;
+        case OPT_SHARED:
+            run->shared = true;
             break;
         case OPT_ALLOW_NO_LOOP:
             run->no_loop_is_fine = true;
@@ -255,6 +293,18 @@ static bool may_preload(const struct run *run)
     return !harmful;
 }
 
+/* Nobody can guess it; within another run, that one's name goes before. */
+static char *make_id(bool nested)
+{
+    uint64_t number = 0;
+    const char *outer = getenv("STALLTRACE_RUN");
+    if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+        number = (uint64_t)time(NULL) << 32 | (uint32_t)getpid();
+    if (nested && outer != NULL && strlen(outer) < 50)
+        return mem_printf("%s.%016" PRIx64, outer, number);
+    return mem_printf("%016" PRIx64, number);
+}
+
 /* The environment that the program is to find. */
 static void set_environment(const struct run *run, const char *library)
 {
@@ -267,6 +317,9 @@ static void set_environment(const struct run *run, const char *library)
         free(preload);
     }
     setenv("STALLTRACE_OUTPUT", run->directory, 1);
+    setenv("STALLTRACE_RUN", run->id, 1);
+    if (run->shared)
+        setenv("STALLTRACE_SHARED", "1", 1);
     if (run->quiet)
         setenv("STALLTRACE_QUIET", "1", 1);
     if (run->suppressions != NULL) {
@@ -298,14 +351,18 @@ static int prepare(struct run *run)
     const char *quiet = getenv("STALLTRACE_QUIET");
     if (quiet != NULL && quiet[0] != '\0' && strcmp(quiet, "0") != 0)
         run->quiet = true;
+    const char *shared = getenv("STALLTRACE_SHARED");
+    if (shared != NULL && shared[0] != '\0' && strcmp(shared, "0") != 0)
+        run->shared = true;
     choose_directory(run);
+    run->id = make_id(run->nested);
     int status = find_command(run->argv[0]);
     if (status >= 0)
         return status;
     char *library = find_library();
     if (library == NULL)
         return EXIT_ERROR;
-    int result = run->nested ? 0 : outdir_prepare(run->directory);
+    int result = run->nested ? 0 : outdir_prepare(run->directory, run->shared);
     run->recording = result == 0;
     if (run->recording)
         set_environment(run, library);
@@ -383,7 +440,8 @@ static int execute(struct run *run, struct model *model)
     bool following = run->recording && !run->quiet && !run->nested;
     bool reading = following || (run->recording && run->error_exitcode >= 0);
     /* Before the program starts, so that no change of its trace goes unnoticed. */
-    struct live *live = reading ? live_start(run->directory, model, following) : NULL;
+    struct live *live =
+        reading ? live_start(run->directory, model, following, run->id, run->shared) : NULL;
     int result = launch_start(&launch, run->argv);
     int status;
     /* The program has it; the symboliser must not go to the network while it follows. */
@@ -427,5 +485,6 @@ int cmd_run(int argc, char **argv)
     criteria_free(&run.criteria);
     app_dirs_free(&run.app_dirs);
     free(run.directory);
+    free(run.id);
     return status;
 }

@@ -138,5 +138,7 @@ const struct setting recording_settings[] = {
     {"budget", "STALLTRACE_BUDGET", check_budget, DURATIONS_ALLOWED},
     {"max-trace-size", "STALLTRACE_MAX_TRACE_SIZE", check_size,
      "a size in bytes or with a unit (64M, 512K, 1G)"},
+    {"max-total-size", "STALLTRACE_MAX_TOTAL_SIZE", check_size,
+     "a size in bytes or with a unit (64M, 512K, 1G)"},
 };
 const int recording_setting_count = (int)COUNT_OF(recording_settings);

@@ -168,11 +168,12 @@ struct moments {
 };
 
 enum trace_state {
-    TRACE_UNREAD,  /* nothing, or no complete first line yet */
-    TRACE_GOOD,    /* the first record was ours */
-    TRACE_FOREIGN, /* not a trace */
-    TRACE_VERSION, /* a trace of another version */
-    TRACE_DAMAGED, /* ours, but its first record cannot be read */
+    TRACE_UNREAD,    /* nothing, or no complete first line yet */
+    TRACE_GOOD,      /* the first record was ours */
+    TRACE_FOREIGN,   /* not a trace */
+    TRACE_VERSION,   /* a trace of another version */
+    TRACE_OTHER_RUN, /* a trace, but of none of the processes that are asked for */
+    TRACE_DAMAGED,   /* ours, but its first record cannot be read */
 };
 
 struct trace {
@@ -181,6 +182,8 @@ struct trace {
     enum trace_state state;
     const char *format; /* of TRACE_VERSION: what it said */
 
+    const char *run;      /* of `stalltrace run`, or NULL */
+    const char *only_run; /* traces of others are not read; NULL: all are */
     int64_t pid;
     const char *exe;
     const char **argv;

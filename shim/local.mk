@@ -95,6 +95,8 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/outside.h \
 	shim/agent/perfmap.c \
 	shim/agent/perfmap.h \
+	shim/agent/output.c \
+	shim/agent/output.h \
 	shim/agent/places.c \
 	shim/agent/places.h \
 	shim/agent/python.c \

@@ -314,6 +314,9 @@ struct st_settings {
     char loops[ST_LOOPS_SIZE];
     char bad[512];           /* what was wrong with a setting; empty: nothing */
     uint64_t max_trace_size; /* bytes */
+    uint64_t max_total_size; /* of all traces in the directory; 0: any */
+    bool shared;             /* other users write there, too */
+    char run[72];            /* the run of `stalltrace run`; empty: none */
     uint64_t budget_ns;      /* 0: none. For the trace to carry; nothing here acts on it */
 };
 

@@ -129,6 +129,7 @@ E2E_TESTS = \
 	tests/e2e/test_trace_lint.py \
 	tests/e2e/test_trace_size.py \
 	tests/e2e/test_variants.py \
+	tests/e2e/test_verdict_files.py \
 	tests/e2e/test_verdict_losses.py \
 	tests/e2e/test_verdict_run.py \
 	tests/e2e/test_verdict_places.py \

@@ -2,6 +2,7 @@
 #include "agent.h"
 #include "json.h"
 #include "kernel.h"
+#include "output.h"
 #include "python.h"
 #include "running.h"
 #include "signal.h"
@@ -24,8 +25,8 @@ enum { SLACK_NS = 10000000, LONGEST_SLEEP_NS = 100000000 };
 
 struct st_shared *st_shared;
 bool st_ending;
-static char trace_path[4096 + 256];
-static pid_t trace_pid; /* whose trace that is */
+static char trace_name[256 + 64]; /* in the directory */
+static pid_t trace_pid;           /* whose trace that is */
 
 extern void st_free_ended(void);
 
@@ -57,13 +58,11 @@ uint64_t st_since_start_ns(uint64_t ticks)
 
 static void make_path(void)
 {
-    struct st_text t = {trace_path, sizeof(trace_path), 0};
+    struct st_text t = {trace_name, sizeof(trace_name), 0};
     char exe[4096];
     st_own_exe(exe, sizeof(exe));
     const char *name = strrchr(exe, '/');
-    st_text_add(&t, st_shared->settings->output);
-    st_text_char(&t, '/');
-    for (const char *p = name ? name + 1 : "unknown"; *p; p++)
+    for (const char *p = name ? name + 1 : "unknown"; *p && t.len < 200; p++)
         st_text_char(&t, *p == ' ' ? '_' : *p);
     st_text_char(&t, '.');
     st_text_number(&t, (uint64_t)getpid(), 10, 1);
@@ -90,20 +89,25 @@ static void forget_parent(void)
     st_freezes_reset();
 }
 
+/* Its greatest size: what all traces may take is shared with those that are there by now. */
+static uint64_t size_of_trace(void)
+{
+    enum { LEAST = 16384 };
+    const struct st_settings *s = st_shared->settings;
+    uint64_t used = s->max_total_size ? st_output_used(s->output) : 0;
+    uint64_t left = s->max_total_size > used + LEAST ? s->max_total_size - used : LEAST;
+    return s->max_total_size && (!s->max_trace_size || left < s->max_trace_size)
+               ? left
+               : s->max_trace_size;
+}
+
 static int create_trace(void)
 {
     if (st_shared->forked)
         forget_parent();
     make_path();
-    room_limit(st_shared->settings->max_trace_size);
-    int r = js_file_open(trace_path, false);
-    if (r == -ENOENT) {
-        mode_t mode = geteuid() == 0 ? 01777 : 0777; /* workers may drop their privileges */
-        syscall(SYS_mkdirat, AT_FDCWD, st_shared->settings->output, mode);
-        if (geteuid() == 0)
-            syscall(SYS_fchmodat, AT_FDCWD, st_shared->settings->output, mode);
-        r = js_file_open(trace_path, false);
-    }
+    room_limit(size_of_trace());
+    int r = js_file_open(st_shared->settings->output, trace_name, false);
     trace_pid = getpid();
     st_shared->open_error = -r;
     if (r == 0)
@@ -130,7 +134,7 @@ static int open_trace(void)
         return 0;
     if (trace_pid != getpid())
         return create_trace();
-    return js_file_open(trace_path, true);
+    return js_file_open(st_shared->settings->output, trace_name, true);
 }
 
 /* Once in each process's trace. */
@@ -169,7 +173,8 @@ static int keep_file(void)
 {
     enum { HIGH = 1000, LESS_HIGH = 200 };
     struct stat st;
-    int r = trace_pid == getpid() ? js_file_open(trace_path, true) : create_trace();
+    int r = trace_pid == getpid() ? js_file_open(st_shared->settings->output, trace_name, true)
+                                  : create_trace();
     if (r < 0)
         return r;
     int low = js_file_number();

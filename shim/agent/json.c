@@ -3,6 +3,7 @@
 #include "json.h"
 
 #include "agent.h"
+#include "output.h"
 #include "room.h"
 
 #include <errno.h>
@@ -248,12 +249,11 @@ uint64_t js_writing_ticks(void)
     return writing;
 }
 
-int js_file_open(const char *path, bool again)
+int js_file_open(const char *directory, const char *name, bool again)
 {
-    int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | (again ? 0 : O_CREAT | O_EXCL);
-    long fd = syscall(SYS_openat, AT_FDCWD, path, flags, 0644);
+    long fd = st_output_open(directory, name, again);
     if (fd < 0)
-        return -errno;
+        return (int)fd;
     /* Above the standard three: whoever writes to those must not write here. */
     long high = syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 10);
     if (high >= 0) {

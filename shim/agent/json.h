@@ -27,7 +27,7 @@ uint64_t js_writing_ticks(void);
 
 /* Opens the trace of this process: -errno where it cannot be. Done anew by each agent thread, since
  * a thread's descriptors go with it. */
-int js_file_open(const char *path, bool again);
+int js_file_open(const char *directory, const char *name, bool again);
 /* The descriptor, and putting another in its place (-1: none). */
 int js_file_number(void);
 void js_file_use(int fd);

@@ -71,6 +71,8 @@ void st_record_process(void)
             js_string(NULL, class_names[i]);
     js_close(']');
     js_string("loops", s->loops);
+    if (s->run[0])
+        js_string("run", s->run);
     js_end();
     if (s->bad[0])
         st_record_notice("bad-setting", s->bad);

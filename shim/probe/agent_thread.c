@@ -323,7 +323,8 @@ void st_say_no_trace(void)
         n = add(line, size, n, ": ");
         n = add(line, size, n, why ? why : "unknown error");
         n = add(line, size, n,
-                "; set STALLTRACE_OUTPUT to a directory that this user may write to\n");
+                "; set STALLTRACE_OUTPUT to a directory that this user may write to, or let all "
+                "users write there (run --shared, STALLTRACE_SHARED=1)\n");
     }
     ST_RAW(SYS_write, 2, line, n, 0);
 }

@@ -18,13 +18,6 @@ static _Atomic uint32_t generations;
 
 enum { ST_MOVED_AFTER = 16 };
 
-void st_loops_init(void)
-{
-    st_shared.segments[0] = first_segment;
-}
-
-/* ---- slots ---- */
-
 /* Makes one where there is none: memory that is committed as it is used. */
 static bool has_segment(uint32_t number)
 {
@@ -32,6 +25,10 @@ static bool has_segment(uint32_t number)
     struct st_slot *none = NULL;
     if (atomic_load_explicit(&st_shared.segments[number], memory_order_acquire))
         return true;
+    if (number == 0) { /* a loop may begin before our constructor */
+        atomic_compare_exchange_strong(&st_shared.segments[0], &none, first_segment);
+        return true;
+    }
     if (st_is_filtered())
         return false;
     long p = st_raw6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE,
@@ -42,6 +39,13 @@ static bool has_segment(uint32_t number)
         ST_RAW(SYS_munmap, p, size, 0, 0); /* another thread was first */
     return true;
 }
+
+void st_loops_init(void)
+{
+    (void)has_segment(0);
+}
+
+/* ---- slots ---- */
 
 static struct st_slot *take_slot(void)
 {

@@ -178,6 +178,40 @@ static void set_output(const char *text)
     append(out, size, text);
 }
 
+static bool is_on(const char *text)
+{
+    return text && *text && strcmp(text, "0") != 0;
+}
+
+extern char **environ;
+
+/* A variable of ours that does not exist is a mistake, and its setting has no effect. */
+static void name_unknown(void)
+{
+    static const char *const known[] = {"OUTPUT", "THRESHOLD",      "ITERATION_THRESHOLD",
+                                        "STRICT", "LOOPS",          "SUPPRESSIONS",
+                                        "QUIET",  "MAX_TRACE_SIZE", "BUDGET",
+                                        "LOG",    "SHARED",         "MAX_TOTAL_SIZE",
+                                        "REDACT", "PAGER",          "RUN"};
+    static const char prefix[] = "STALLTRACE_";
+    if (st_settings.run[0])
+        return; /* `run` has named it */
+    for (char **v = environ; v && *v; v++) {
+        const char *name = *v + sizeof(prefix) - 1, *equals = strchr(*v, '=');
+        bool is_known = strncmp(*v, prefix, sizeof(prefix) - 1) != 0 || !equals;
+        for (size_t i = 0; !is_known && i < sizeof(known) / sizeof(known[0]); i++)
+            is_known = is_word(name, equals, known[i]);
+        if (is_known || st_settings.bad[0])
+            continue;
+        char *b = st_settings.bad;
+        size_t n = sizeof(st_settings.bad);
+        for (const char *c = *v; c < equals && strlen(b) < 64; c++)
+            append(b, n, (char[]){*c, 0});
+        append(b, n,
+               ": there is no such setting; `stalltrace run --help` and the manual list them");
+    }
+}
+
 void st_settings_read(void)
 {
     const char *text;
@@ -219,6 +253,14 @@ void st_settings_read(void)
     if (text && *text && !st_parse_size(text, &st_settings.max_trace_size))
         complain("STALLTRACE_MAX_TRACE_SIZE", text,
                  "a size above 0 in bytes, or with K, M or G (64M)");
+    text = secure_getenv("STALLTRACE_MAX_TOTAL_SIZE");
+    if (text && *text && !st_parse_size(text, &st_settings.max_total_size))
+        complain("STALLTRACE_MAX_TOTAL_SIZE", text,
+                 "a size above 0 in bytes, or with K, M or G (1G)");
+    st_settings.shared = is_on(secure_getenv("STALLTRACE_SHARED"));
+    text = secure_getenv("STALLTRACE_RUN");
+    append(st_settings.run, sizeof(st_settings.run), text ? text : "");
+    name_unknown();
     text = secure_getenv("STALLTRACE_QUIET");
     st_settings.quiet = text && *text && strcmp(text, "0") != 0;
     set_output(secure_getenv("STALLTRACE_OUTPUT"));
