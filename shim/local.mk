@@ -82,7 +82,9 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/counters.h \
 	shim/agent/freeze.c \
 	shim/agent/holder.c \
+	shim/agent/iteration_time.c \
 	shim/agent/iterations.c \
+	shim/agent/iterations.h \
 	shim/agent/json.c \
 	shim/agent/json.h \
 	shim/agent/kernel.c \

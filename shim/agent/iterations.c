@@ -1,6 +1,7 @@
 /* Over-long iterations: found while they run, sampled, and told what their time went to. */
 #include "agent.h"
 #include "counters.h"
+#include "iterations.h"
 #include "kernel.h"
 #include "outside.h"
 #include "python.h"
@@ -31,31 +32,13 @@ struct early {
 };
 enum { MAX_EARLY = 8 };
 
-/* The iteration that a slot is in. It is one until its end has been taken (`over`); after that
- * nothing is said about it any more, whatever comes late. */
-struct watched {
-    uint64_t number, t0;
-    uint32_t generation;
-    bool over;
-    uint32_t stall;             /* its number in the trace; 0: not written, */
-    bool counted;               /* since there are many like it: */
-    struct st_counter *counter; /* what takes it when it ends; NULL: it has no room */
-    uint32_t samples;           /* taken */
-    uint32_t tries;
-    uint64_t next_ns, gap_ns; /* age at which to sample next, and then how much later */
-    uint64_t first_ns;        /* age at which it was tried to */
-    uint64_t still_ns;        /* age at which to say that it goes on */
-    uint64_t own;             /* at least so much of it was its own, in ns, and not starved */
-    uint64_t seen;            /* the last moment, in ticks, at which it was known to last */
-    uint64_t ran;             /* the last at which its loop was known to run */
-    uint64_t throttled;       /* what the cgroup had been throttled for at first sight, plus 1 */
-    /* Of its calls that have ended and that their thread counted as found, in ns: what was no
-     * finding after all; of the findings, what was frozen, and what was starved; and what was
-     * starved in all of them. */
-    uint64_t not_found, frozen_found, starved_found, starved_calls;
-    uint32_t early_count;
-};
 ST_ROWS(watched, struct watched)
+
+struct watched *st_watched(uint32_t index)
+{
+    return watched_at(index);
+}
+
 struct earlies {
     struct early all[MAX_EARLY];
 };
@@ -276,86 +259,6 @@ static bool sample_call(struct st_slot *s, struct watched *w, uint32_t index, ui
     keep_sample(w, index, &e);
     return true;
 }
-
-/* ---- watching ---- */
-
-void st_note_call(uint32_t index, uint32_t generation, const struct st_known_call *call)
-{
-    struct watched *w = watched_at(index);
-    if (w->generation != generation || w->over || w->t0 > call->t0)
-        return;
-    w->starved_calls += call->starved_ns;
-    if (call->is_finding) {
-        w->frozen_found += call->frozen_ns;
-        w->starved_found += call->starved_ns;
-    } else {
-        w->not_found += st_ticks_to_ns(call->ticks);
-    }
-}
-
-/* Of the calls that an iteration's thread counted as found: what is a finding, without frozen time.
- */
-static uint64_t found_ns(const struct watched *w, uint64_t found_ticks)
-{
-    uint64_t ns = st_ticks_to_ns(found_ticks), less = w->not_found + w->frozen_found;
-    return ns > less ? ns - less : 0;
-}
-
-/* What is left of `elapsed` when the time of findings is taken out, and the time without a CPU. */
-static uint64_t unexplained(const struct watched *w, uint64_t elapsed, uint64_t found,
-                            uint64_t starved)
-{
-    uint64_t own = starved > w->starved_found ? starved - w->starved_found : 0;
-    return elapsed > found + own ? elapsed - found - own : 0;
-}
-
-static void divide_rest(const struct watched *w, uint32_t index, const struct st_iteration *it,
-                        struct st_time *t)
-{
-    uint64_t cpu, rest = t->elapsed - t->calls;
-    t->measured = st_starved_cpu_ns(index, it->t0, it->t0 + it->ticks, &cpu);
-    t->runnable = t->starved > w->starved_calls ? t->starved - w->starved_calls : 0;
-    if (t->runnable > rest)
-        t->runnable = rest;
-    uint64_t seen = cpu + t->runnable + t->calls;
-    /* what is left is sleep, but for what the clock ticks of the figures blur */
-    if (t->measured && seen < t->elapsed && t->elapsed - seen > t->elapsed / 50)
-        t->asleep = t->elapsed - seen;
-    t->cpu = rest > t->runnable + t->asleep ? rest - t->runnable - t->asleep : 0;
-    uint64_t throttled = w->throttled ? st_throttled_ns() + 1 : 0;
-    if (throttled > w->throttled)
-        t->throttled = throttled - w->throttled;
-}
-
-/* What was its own at a look stays so: what can be said at the end may be less exact. */
-static uint64_t starved_of(const struct watched *w, uint32_t index, uint64_t end,
-                           uint64_t elapsed_ns)
-{
-    uint64_t ns = st_starved_ns(index, w->t0, end);
-    uint64_t most = elapsed_ns > w->own ? elapsed_ns - w->own : 0;
-    return ns < most ? ns : most;
-}
-
-/* Where the time of an iteration went. */
-static void divide(const struct watched *w, uint32_t index, const struct st_iteration *it,
-                   struct st_time *t)
-{
-    uint64_t end = it->t0 + it->ticks;
-    memset(t, 0, sizeof(*t));
-    t->elapsed = st_unfrozen_ns(it->t0, end);
-    t->frozen = st_frozen_ns(it->t0, end);
-    t->starved = starved_of(w, index, end, t->elapsed);
-    uint64_t frozen_calls = st_divide_calls(it, t);
-    t->calls = st_ticks_to_ns(it->calls);
-    t->calls -= frozen_calls < t->calls ? frozen_calls : t->calls;
-    if (t->calls > t->elapsed)
-        t->calls = t->elapsed;
-    t->found = found_ns(w, it->found);
-    if (t->found > t->calls)
-        t->found = t->calls;
-    divide_rest(w, index, it, t);
-}
-
 /* One that is only just too long is sampled, too: a bit before it is known to be. */
 static uint64_t sample_from_ns(void)
 {
@@ -405,10 +308,10 @@ void st_close_iteration(uint32_t index)
         if (atomic_load(&s->state) == ST_SLOT_ENDED)
             count_for_owner(s, w, end - w->t0);
         uint64_t elapsed = age_ns(w, end);
-        st_record_stall_end(w->stall, elapsed, starved_of(w, index, end, elapsed));
+        st_record_stall_end(w->stall, elapsed, st_iteration_starved_of(w, index, end, elapsed));
     } else if (w->counted && w->counter && !w->over && w->seen > w->t0) {
         uint64_t elapsed = age_ns(w, w->seen);
-        st_count(w->counter, elapsed, starved_of(w, index, w->seen, elapsed));
+        st_count(w->counter, elapsed, st_iteration_starved_of(w, index, w->seen, elapsed));
     }
     w->over = true;
     w->stall = 0;
@@ -418,10 +321,10 @@ static void end_iteration(uint32_t index, const struct st_iteration *it)
 {
     struct watched *w = watched_at(index);
     struct st_time time;
-    divide(w, index, it, &time);
+    st_iteration_divide(w, index, it, &time);
     uint64_t held = st_ticks_to_ns(it->held);
     uint64_t threshold = st_shared->settings->iteration_ns;
-    bool over = unexplained(w, time.elapsed, time.found, time.starved) >= threshold;
+    bool over = st_iteration_unexplained(w, time.elapsed, time.found, time.starved) >= threshold;
     st_note_own_time(index, w->generation, it, time.starved);
     /* For what it was held up by stalltrace itself it was told of, perhaps, before that was known.
      */
@@ -529,7 +432,7 @@ uint64_t st_look_at_iteration(uint32_t index)
     if (!w->throttled)
         w->throttled = st_throttled_ns() + 1;
     /* what is reported already, or is being: the call that it is in, if that has been claimed */
-    uint64_t found = found_ns(w, s->found - s->iter_found);
+    uint64_t found = st_iteration_found_ns(w, s->found - s->iter_found);
     uint32_t seq = atomic_load(&s->seq);
     if (seq & 1 && atomic_load(&s->claim) == seq)
         found += st_unfrozen_ns(s->t0, now);
@@ -543,11 +446,11 @@ uint64_t st_look_at_iteration(uint32_t index)
         w->own = age - starved;
     if (w->stall && age >= w->still_ns)
         w->still_ns = st_record_stall_still(w->stall, age, at_least);
-    if (unexplained(w, age, found, at_least) < sample_from_ns())
+    if (st_iteration_unexplained(w, age, found, at_least) < sample_from_ns())
         return READY_AGAIN_NS;
     sample(s, w, index, age, &again);
     /* with a stack, or without where none comes */
-    if (unexplained(w, age, found, starved) >= threshold &&
+    if (st_iteration_unexplained(w, age, found, starved) >= threshold &&
         (w->samples || age >= w->first_ns + SAMPLE_PATIENCE_NS))
         report_running(s, w, index, age, starved);
     return again < READY_AGAIN_NS || w->stall ? again : READY_AGAIN_NS;
