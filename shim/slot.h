@@ -123,6 +123,7 @@ struct st_what {
     bool local;       /* the address is the socket's own: it has no peer */
     bool blocking;    /* a descriptor without O_NONBLOCK */
     bool waits;       /* one that a call may wait for */
+    bool strictly;    /* strict mode's rules would report the call, however short */
     uint16_t len;
     char bytes[256]; /* text; a struct sockaddr; the link of /proc/self/fd/N */
 };

@@ -95,6 +95,7 @@ static void take_capture(struct st_capture *c)
     uint64_t least = threshold < ns ? threshold : ns;
     uint64_t starved = least < ST_STARVED_LEAST_NS ? 0 : starved_of_capture(c, ns);
     bool under = ns - starved < threshold;
+    bool strict = c->strict || (under && c->what.strictly);
     bool is_own = st_own_wait(call, &c->what, c->py, c->py_len) != NULL;
     st_note_call(c->slot, c->generation,
                  &(struct st_known_call){
@@ -102,15 +103,15 @@ static void take_capture(struct st_capture *c)
                      .ticks = c->ticks,
                      .starved_ns = starved,
                      .frozen_ns = st_frozen_ns(c->t0, c->t0 + c->ticks),
-                     .is_finding = !is_own && (c->strict || !under),
+                     .is_finding = !is_own && (strict || !under),
                  });
     if (is_own) {
         st_forget_path(c->key);
         return;
     }
-    if (!c->strict)
+    if (!strict)
         st_starved_note(starved);
-    if (!c->strict && under)
+    if (!strict && under)
         return; /* not the program's doing */
     st_unwind(c->regs, c->regs[ST_RSP], c->stack, c->stack_len, &unwound);
     if (!st_runs(c->slot, c->generation,
@@ -128,7 +129,7 @@ static void take_capture(struct st_capture *c)
         .stack = st_record_stack(call, &unwound, c->py, c->py_len > 0 ? c->py_len : 0, &place),
         .call = call,
         .class = c->class,
-        .strict = c->strict,
+        .strict = strict,
         .ended = true,
         .at_ns = st_since_start_ns(c->t0),
         .elapsed_ns = ns,

@@ -148,6 +148,9 @@ void ST_COLD st_over(struct st_slot *s, uint32_t seq, uint64_t ticks, unsigned c
     bool strict = !over && (strict_class || either) && st_could_block(c, s->args, &what, ticks);
     if (strict && c->class == ST_FD)
         class = what.class;
+    /* What was over its threshold for want of a CPU is judged as if it had been short. */
+    struct st_what other = what;
+    what.strictly = over && strict_class && st_could_block(c, s->args, &other, ticks);
     if ((over || strict)) {
         s->found += ticks;
         if (claim(s, seq))
