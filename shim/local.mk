@@ -13,6 +13,7 @@ libstalltrace_la_SOURCES = \
 	shim/probe/agent_thread.c \
 	shim/probe/body_file.c \
 	shim/probe/body_lock.c \
+	shim/probe/body_net.c \
 	shim/probe/body_process.c \
 	shim/probe/body_rwlock.c \
 	shim/probe/body_semaphore.c \
@@ -93,6 +94,7 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/memory.c \
 	shim/agent/memory.h \
 	shim/agent/modules.c \
+	shim/agent/others.c \
 	shim/agent/outside.c \
 	shim/agent/outside.h \
 	shim/agent/perfmap.c \

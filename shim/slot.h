@@ -45,22 +45,22 @@ enum st_class {
  * number of its clock (st_pack); 0: there is none. */
 enum st_rule {
     ST_RULE_NONE,
-    ST_RULE_SECONDS,   /* args[0]: whole seconds */
-    ST_RULE_USECONDS,  /* args[0] */
-    ST_RULE_TIMESPEC,  /* args[0]: struct timespec *, args[1]: absolute, args[2]: clock */
-    ST_RULE_FD,        /* args[0]: fd; args[1]: flags with MSG_DONTWAIT and its like */
-    ST_RULE_CONNECT,   /* args[0]: fd, args[1]: sockaddr *, args[2]: length */
-    ST_RULE_PATH,      /* args[0]: path, args[1]: directory fd */
-    ST_RULE_SYNC,      /* args[0]: fd; always could have blocked */
-    ST_RULE_FLOCK,     /* args[0]: fd, args[1]: operation, args[2]: struct flock *, or NULL */
-    ST_RULE_HOST,      /* args[0]: name, args[1]: service, args[2]: 1 where a number is enough */
-    ST_RULE_ADDRESS,   /* args[0]: sockaddr *, args[1]: length, args[2]: 1 where numeric */
-    ST_RULE_WAIT,      /* args[0]: timeout in ms (-1: for ever), args[1]: fds, args[2]: fd or -1 */
-    ST_RULE_SELECT,    /* as WAIT */
-    ST_RULE_POLL,      /* args[0]: timeout in ms, args[1]: how many, args[2]: struct pollfd * */
-    ST_RULE_MUTEX,     /* args[0]: a lock that was held, args[1]: by whom, args[2]: deadline */
-    ST_RULE_COND,      /* args[0]: cond, args[1]: mutex, args[2]: deadline */
-    ST_RULE_THREAD,    /* args[0]: pthread_t, args[1]: deadline */
+    ST_RULE_SECONDS,  /* args[0]: whole seconds */
+    ST_RULE_USECONDS, /* args[0] */
+    ST_RULE_TIMESPEC, /* args[0]: struct timespec *, args[1]: absolute, args[2]: clock */
+    ST_RULE_FD,       /* args[0]: fd; args[1]: flags with MSG_DONTWAIT and its like */
+    ST_RULE_CONNECT,  /* args[0]: fd, args[1]: sockaddr *, args[2]: length */
+    ST_RULE_PATH,     /* args[0]: path, args[1]: directory fd */
+    ST_RULE_SYNC,     /* args[0]: fd; always could have blocked */
+    ST_RULE_FLOCK,    /* args[0]: fd, args[1]: operation, args[2]: struct flock *, or NULL */
+    ST_RULE_HOST,     /* args[0]: name, args[1]: service, args[2]: 1 where a number is enough */
+    ST_RULE_ADDRESS,  /* args[0]: sockaddr *, args[1]: length, args[2]: 1 where numeric */
+    ST_RULE_WAIT,     /* args[0]: timeout in ms (-1: for ever), args[1]: fds, args[2]: fd or -1 */
+    ST_RULE_SELECT,   /* args[0], args[1]: as WAIT, args[2]: int *, the first ST_SELECTED of them */
+    ST_RULE_POLL,     /* args[0]: timeout in ms, args[1]: how many, args[2]: struct pollfd * */
+    ST_RULE_MUTEX,    /* args[0]: a lock that was held, args[1]: by whom, args[2]: deadline */
+    ST_RULE_COND,     /* args[0]: cond, args[1]: mutex, args[2]: deadline */
+    ST_RULE_THREAD,   /* args[0]: pthread_t, args[1]: deadline */
     ST_RULE_SEMAPHORE, /* args[0]: sem_t *, args[1]: the pthread_t of another thread that holds it,
                         * and 1 where it was 0; args[2]: deadline */
     ST_RULE_CHILD,     /* args[0]: pid, args[1]: options with WNOHANG, args[2]: waitid's type */
@@ -111,7 +111,7 @@ enum st_home { ST_HOME_NONE, ST_HOME_EPOLL, ST_HOME_POLL, ST_HOME_SELECT, ST_HOM
 /* In `seq`: the owner has something to do at its next call. Far from what the counter reaches. */
 #define ST_SEQ_SERVICE 0x80000000u
 
-enum { ST_ARGS = 6, ST_ENDS = 32 };
+enum { ST_ARGS = 6, ST_ENDS = 32, ST_CONNECTING = 64, ST_SELECTED = 8 };
 
 /* What a call waited for, as raw bytes: the agent makes the detail of it. */
 enum st_what_kind { ST_WHAT_NONE, ST_WHAT_TEXT, ST_WHAT_SOCKET, ST_WHAT_LINK, ST_WHAT_WORDS };
@@ -124,8 +124,29 @@ struct st_what {
     bool blocking;    /* a descriptor without O_NONBLOCK */
     bool waits;       /* one that a call may wait for */
     bool strictly;    /* strict mode's rules would report the call, however short */
+    uint8_t others;   /* descriptors like it that are waited for, too */
     uint16_t len;
     char bytes[256]; /* text; a struct sockaddr; the link of /proc/self/fd/N */
+};
+
+/* A wait for a socket is of class net, whatever waits for it. */
+static inline bool st_waits_for_any(const struct st_call *call)
+{
+    return call->rule == ST_RULE_POLL || call->rule == ST_RULE_SELECT || call->rule == ST_RULE_WAIT;
+}
+
+static inline unsigned st_class_with(const struct st_call *call, unsigned class,
+                                     const struct st_what *what)
+{
+    return class == ST_WAIT && what->kind == ST_WHAT_SOCKET && st_waits_for_any(call) ? ST_NET
+                                                                                      : class;
+}
+
+/* Where a nonblocking connect goes: until it is there, nothing else of the socket tells. */
+struct st_connecting {
+    _Atomic int fd; /* 0: none, or its address is about to be written */
+    uint16_t len;
+    char address[28]; /* a struct sockaddr_in or sockaddr_in6 */
 };
 
 /* A call that the agent has reported while it hung, and that has ended since. */
@@ -349,6 +370,8 @@ struct st_shared {
     _Atomic uint64_t listened;
     _Atomic bool listen_told;
     _Atomic uint32_t unwatched; /* how often a loop thread has found no slot */
+    struct st_connecting
+        connecting[ST_CONNECTING]; /* by the descriptor's number; the last of each */
     struct st_capture *captures;
     struct st_repeat *repeats;
     _Atomic bool repeated; /* there is something in them that the agent has not taken */

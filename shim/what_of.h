@@ -6,13 +6,16 @@
  *   static void st_set_text(struct st_what *w, uint64_t from);  a string of the program's, or none
  *   static void st_set_fd(struct st_what *w, int fd);           kind, class and name of what it is
  *   static void st_set_closed(struct st_what *w, const struct st_call *c, const uint64_t *args);
+ *   static void st_set_epoll(struct st_what *w, int epfd);      what it waits for
  *   static int64_t st_clock(clockid_t clock);                   ns */
 #ifndef STALLTRACE_WHAT_OF_H
 #define STALLTRACE_WHAT_OF_H
 
 #include <netdb.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "slot.h"
@@ -82,6 +85,85 @@ static inline void st_set_address(struct st_what *w, uint64_t address, uint64_t 
     w->len = len <= sizeof(w->bytes) && st_read(w->bytes, address, len) ? (uint16_t)len : 0;
 }
 
+/* How much a descriptor tells of what a call waits for: a socket most; what can only wake a loop
+ * up, an eventfd or a pair of sockets without a name, nothing. */
+static inline unsigned st_telling(const struct st_what *w)
+{
+    enum { NOTHING, PIPE, ANOTHER, LOCAL, NETWORK };
+    static const char *const wakes[] = {"anon_inode:[eventfd]", "anon_inode:[timerfd]",
+                                        "anon_inode:[signalfd]", "anon_inode:[eventpoll]"};
+    uint16_t family = 0;
+    if (w->kind == ST_WHAT_SOCKET && w->len >= sizeof(family)) {
+        __builtin_memcpy(&family, w->bytes, sizeof(family));
+        if (family == AF_UNIX)
+            return w->len > sizeof(family) ? LOCAL : NOTHING;
+        return family == AF_INET || family == AF_INET6 ? NETWORK : ANOTHER;
+    }
+    if (w->kind != ST_WHAT_LINK)
+        return NOTHING;
+    for (size_t i = 0; i < sizeof(wakes) / sizeof(wakes[0]); i++)
+        if (!__builtin_strcmp(w->bytes, wakes[i]))
+            return NOTHING;
+    return __builtin_strncmp(w->bytes, "pipe:", 5) ? ANOTHER : PIPE;
+}
+
+/* Keeps of two descriptors that are waited for the one that tells more. */
+static inline void st_set_either(struct st_what *w, unsigned *best, int fd)
+{
+    struct st_what other = {.kind = ST_WHAT_NONE};
+    st_set_fd(&other, fd);
+    unsigned telling = st_telling(&other);
+    if (telling > *best) {
+        *w = other;
+        *best = telling;
+    } else if (telling && telling == *best && w->others < UINT8_MAX) {
+        w->others++;
+    }
+}
+
+enum { ST_POLLED = 32 };
+
+static inline void st_set_polled(struct st_what *w, const uint64_t *args)
+{
+    unsigned best = 0;
+    struct pollfd polled;
+    if (args[1] == 1) {
+        st_set_fd_at(w, args[2]); /* struct pollfd begins with it */
+        return;
+    }
+    for (uint64_t i = 0; i < args[1] && i < ST_POLLED; i++)
+        if (st_read(&polled, args[2] + i * sizeof(polled), sizeof(polled)) && polled.fd >= 0)
+            st_set_either(w, &best, polled.fd);
+}
+
+static inline void st_set_selected(struct st_what *w, const uint64_t *args)
+{
+    unsigned best = 0;
+    int fds[ST_SELECTED];
+    if (!args[1] || !st_read(fds, args[2], sizeof(fds)))
+        return;
+    if (fds[0] >= 0 && fds[1] < 0) {
+        st_set_fd(w, fds[0]);
+        return;
+    }
+    for (int i = 0; i < ST_SELECTED && fds[i] >= 0; i++)
+        st_set_either(w, &best, fds[i]);
+}
+
+/* Where a connect that is not done yet goes to; false: it is no such socket. */
+static inline bool st_set_connecting(struct st_what *w, struct st_connecting *table, int fd,
+                                     bool listens)
+{
+    struct st_connecting *c = &table[(unsigned)fd % ST_CONNECTING];
+    /* acquire: the address is there before its descriptor is */
+    if (listens || w->protocol != SOCK_STREAM || fd <= 0 ||
+        atomic_load_explicit(&c->fd, memory_order_acquire) != fd || c->len > sizeof(c->address))
+        return false;
+    w->len = c->len;
+    __builtin_memcpy(w->bytes, c->address, c->len);
+    return true;
+}
+
 static inline void st_what_by_rule(struct st_what *w, const struct st_call *c, const uint64_t *args,
                                    uint64_t elapsed_ns)
 {
@@ -90,6 +172,7 @@ static inline void st_what_by_rule(struct st_what *w, const struct st_call *c, c
     w->protocol = 0;
     w->blocking = w->waits = w->local = false;
     w->len = 0;
+    w->others = 0;
     switch ((enum st_rule)c->rule) {
     case ST_RULE_SECONDS:
         st_set_words(w, args[0] * 1000000000u, 0);
@@ -141,11 +224,16 @@ static inline void st_what_by_rule(struct st_what *w, const struct st_call *c, c
         break;
     case ST_RULE_POLL:
         st_set_words(w, args[0], args[1]);
-        if (args[1] == 1)
-            st_set_fd_at(w, args[2]); /* struct pollfd begins with it */
+        st_set_polled(w, args);
+        break;
+    case ST_RULE_SELECT:
+        st_set_words(w, args[0], args[1]);
+        st_set_selected(w, args);
         break;
     case ST_RULE_WAIT:
-    case ST_RULE_SELECT:
+        st_set_words(w, args[0], args[1]);
+        st_set_epoll(w, (int)args[2]);
+        break;
     case ST_RULE_MUTEX:
     case ST_RULE_COND:
     case ST_RULE_THREAD:

@@ -76,6 +76,10 @@ void st_modules_reset(void);
 void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *args,
                     uint64_t elapsed_ns);
 /* As text for the trace; empty where there is nothing to say. */
+/* What the call's own thread could not find out. */
+void st_what_of_capture(struct st_capture *c, const struct st_call *call);
+/* The beginning of a file of /proc, as text; false: there is none. */
+bool st_read_text(const char *path, char *out, size_t size);
 void st_what_text(const struct st_what *w, const struct st_call *c, char *out, size_t size);
 /* The thread that holds what the call waits for, and its pthread_t (0: not known); 0: no thread is
  * known. */
@@ -84,6 +88,11 @@ pid_t st_holder_of(const struct st_what *w, const struct st_call *c, uint64_t *t
 pid_t st_tid_of_pthread(uint64_t thread);
 /* Adds `what`, the thread's number and its name. */
 struct st_text;
+/* Another process, and its command: of a child with its arguments. */
+void st_add_process(struct st_text *t, const char *what, pid_t pid, bool child);
+/* The child, or who holds the lock on a file, that a call waits for. */
+void st_add_other(struct st_text *t, const struct st_slot *s, const struct st_what *what,
+                  const struct st_call *call, const uint64_t *args);
 void st_add_thread(struct st_text *t, const char *what, pid_t tid);
 
 /* ---- holders (holder.c) ---- */
@@ -97,7 +106,7 @@ const char *st_own_wait(const struct st_call *call, const struct st_what *what,
 /* Of a call that the slot's thread is still in: adds to its text who holds what it waits for, and
  * where that thread's Python code is now, as far as it can be told. */
 void st_add_holder(const struct st_slot *s, const struct st_what *what, const struct st_call *call,
-                   char *detail, size_t size);
+                   const uint64_t *args, char *detail, size_t size);
 /* Name of a thread of this process; empty where it is gone. */
 void st_thread_name(pid_t tid, char *out, size_t size);
 

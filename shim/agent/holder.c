@@ -127,9 +127,10 @@ static void add_gil_holder(struct st_text *t, const struct st_slot *s, uint64_t 
 }
 
 void st_add_holder(const struct st_slot *s, const struct st_what *what, const struct st_call *call,
-                   char *detail, size_t size)
+                   const uint64_t *args, char *detail, size_t size)
 {
     struct st_text t = {detail, size, strlen(detail)};
+    st_add_other(&t, s, what, call, args);
     uint64_t thread, cond;
     if (call->rule == ST_RULE_COND && what->kind == ST_WHAT_WORDS) {
         memcpy(&cond, what->bytes, sizeof(cond));

@@ -238,7 +238,7 @@ static bool sample_call(struct st_slot *s, struct watched *w, uint32_t index, ui
     const struct st_call *call = &st_shared->calls[p.call];
     st_what_remote(&what, call, p.args, st_ticks_to_ns(st_ticks_now() - t0));
     st_what_text(&what, call, detail, sizeof(detail));
-    st_add_holder(s, &what, call, detail, sizeof(detail));
+    st_add_holder(s, &what, call, p.args, detail, sizeof(detail));
     if (!st_copy_progress(s, &p))
         return false;
     const char *own = st_own_wait(call, &what, p.py, p.py_len);

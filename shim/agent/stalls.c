@@ -120,6 +120,7 @@ static void take_capture(struct st_capture *c)
         st_forget_path(c->key);
         return;
     }
+    st_what_of_capture(c, call);
     st_what_text(&c->what, call, detail, sizeof(detail));
     st_task_of_capture(c, &task);
     struct st_counter *counter;
@@ -224,8 +225,13 @@ static uint64_t threshold_of(const struct st_call *call, const uint64_t *args, u
 {
     const uint64_t *t = st_shared->settings->threshold_ns;
     *class = (uint8_t)st_class_of(call, args);
-    if (*class < ST_CLASS_COUNT && elapsed_ns < t[*class])
+    if (*class == ST_WAIT && st_waits_for_any(call)) {
+        uint64_t least = t[ST_NET] < t[ST_WAIT] ? t[ST_NET] : t[ST_WAIT];
+        if (elapsed_ns < least)
+            return least;
+    } else if (*class < ST_CLASS_COUNT && elapsed_ns < t[*class]) {
         return t[*class];
+    }
     if (call->class == ST_FD) {
         uint64_t least = t[ST_FILE];
         static const uint8_t others[] = {ST_NET, ST_IPC, ST_TTY};
@@ -235,8 +241,7 @@ static uint64_t threshold_of(const struct st_call *call, const uint64_t *args, u
             return least;
     }
     st_what_remote(what, call, args, elapsed_ns);
-    if (call->class == ST_FD)
-        *class = what->class;
+    *class = call->class == ST_FD ? what->class : (uint8_t)st_class_with(call, *class, what);
     if (st_is_code_log(what))
         return UINT64_MAX;
     if (*class < ST_CLASS_COUNT && t[*class] > 0 && st_told_not_to_wait(call, args, what))
@@ -260,7 +265,7 @@ static void report_hang(struct st_slot *s, uint32_t index, struct st_progress *p
         return;
     }
     st_what_text(what, call, detail, sizeof(detail));
-    st_add_holder(s, what, call, detail, sizeof(detail));
+    st_add_holder(s, what, call, p->args, detail, sizeof(detail));
     *h = (struct hang){.generation = s->generation,
                        .seq = p->seq,
                        .open = true,

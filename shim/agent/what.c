@@ -30,6 +30,8 @@ static int borrow_fd(int fd)
     return (int)copy;
 }
 
+static bool st_set_connecting(struct st_what *w, struct st_connecting *table, int fd, bool listens);
+
 static void set_socket(struct st_what *w, int fd)
 {
     int copy = borrow_fd(fd), type = 0;
@@ -43,6 +45,13 @@ static void set_socket(struct st_what *w, int fd)
     len = sizeof(w->bytes);
     long r = syscall(SYS_getpeername, copy, w->bytes, &len);
     if (r < 0) {
+        int listens = 0;
+        len = sizeof(listens);
+        syscall(SYS_getsockopt, copy, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len);
+        if (st_set_connecting(w, st_shared->connecting, fd, listens)) {
+            syscall(SYS_close, copy);
+            return;
+        }
         len = sizeof(w->bytes);
         r = syscall(SYS_getsockname, copy, w->bytes, &len);
         w->local = true;
@@ -90,6 +99,8 @@ static bool st_read(void *to, uint64_t from, size_t n)
     return st_mem_read(from, to, n) == 0;
 }
 
+static void st_set_epoll(struct st_what *w, int epfd);
+
 static int64_t st_clock(clockid_t clock)
 {
     struct timespec now = {0, 0};
@@ -100,6 +111,27 @@ static int64_t st_clock(clockid_t clock)
 static void st_set_closed(struct st_what *w, const struct st_call *c, const uint64_t *args);
 
 #include "../what_of.h"
+
+/* The descriptors of an epoll descriptor, of which /proc tells a line each: "tfd:        5 …". */
+static void st_set_epoll(struct st_what *w, int epfd)
+{
+    static char text[4096];
+    char path[48] = "";
+    struct st_text t = {path, sizeof(path), 0};
+    unsigned best = 0;
+    st_text_add(&t, "/proc/self/fdinfo/");
+    st_text_number(&t, (unsigned)epfd, 10, 1);
+    if (epfd < 0 || !st_read_text(path, text, sizeof(text)))
+        return;
+    for (const char *p = text; (p = strstr(p, "tfd:")) != NULL;) {
+        unsigned fd = 0;
+        for (p += 4; *p == ' '; p++)
+            ;
+        for (; *p >= '0' && *p <= '9' && fd < INT32_MAX / 10; p++)
+            fd = fd * 10 + (unsigned)(*p - '0');
+        st_set_either(w, &best, (int)fd);
+    }
+}
 
 /* A descriptor is out of the table before its close waits. What lingers was asked for before; a
  * stream has its own for as long as it writes out its buffer. */
@@ -122,4 +154,12 @@ void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *
                     uint64_t elapsed_ns)
 {
     st_what_by_rule(w, c, args, elapsed_ns);
+}
+
+void st_what_of_capture(struct st_capture *c, const struct st_call *call)
+{
+    if (call->rule != ST_RULE_WAIT || c->what.kind != ST_WHAT_WORDS)
+        return;
+    st_what_remote(&c->what, call, c->args, 0);
+    c->class = (uint8_t)st_class_with(call, c->class, &c->what);
 }

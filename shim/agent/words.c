@@ -10,6 +10,18 @@
 #include <sys/wait.h>
 #include <sys/un.h>
 
+bool st_read_text(const char *path, char *out, size_t size)
+{
+    long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    size_t used = 0;
+    for (long n = 1; fd >= 0 && n > 0 && used + 1 < size; used += n > 0 ? (size_t)n : 0)
+        n = syscall(SYS_read, fd, out + used, size - 1 - used);
+    if (fd >= 0)
+        syscall(SYS_close, fd);
+    out[used] = 0;
+    return used > 0;
+}
+
 void st_thread_name(pid_t tid, char *out, size_t size)
 {
     char path[48] = "";
@@ -140,6 +152,17 @@ pid_t st_holder_of(const struct st_what *w, const struct st_call *c, uint64_t *t
     return st_tid_of_pthread(*thread);
 }
 
+/* A lock that processes share may be another's. */
+static void add_lock_owner(struct st_text *t, pid_t tid)
+{
+    char name[32];
+    st_thread_name(tid, name, sizeof(name));
+    if (name[0])
+        st_add_thread(t, "held by thread ", tid);
+    else
+        st_add_process(t, "held by pid ", tid, false);
+}
+
 enum { BY_PIDFD = 3 }; /* P_PIDFD, which older headers lack */
 
 static void add_words(struct st_text *t, const struct st_call *c, uint64_t a, uint64_t b)
@@ -220,10 +243,15 @@ void st_what_text(const struct st_what *w, const struct st_call *c, char *out, s
         memcpy(words, w->bytes, sizeof(words));
         holder = st_holder_of(w, c, &thread);
         if (holder)
-            st_add_thread(&t, "held by thread ", holder);
+            add_lock_owner(&t, holder);
         add_words(&t, c, words[0], words[1]);
         break;
     default:
         break;
+    }
+    if (w->others && st_waits_for_any(c) && w->kind != ST_WHAT_WORDS) {
+        st_text_add(&t, " and ");
+        st_text_number(&t, w->others, 10, 1);
+        st_text_add(&t, " more");
     }
 }

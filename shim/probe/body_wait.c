@@ -221,6 +221,27 @@ static unsigned long set_size(int n, const fd_set *in, const fd_set *out, const 
     return count;
 }
 
+/* The first ST_SELECTED of them, before the call changes its sets; -1 where there are no more. */
+static const int *list_selected(int *fds, int n, const fd_set *in, const fd_set *out,
+                                const fd_set *except)
+{
+    const fd_set *sets[] = {in, out, except};
+    int count = 0;
+    for (int i = 0; i < n && count < ST_SELECTED; i += 64) {
+        uint64_t word = 0;
+        for (int k = 0; k < 3; k++)
+            if (sets[k])
+                word |= ((const uint64_t *)sets[k])[i / 64];
+        if (n - i < 64)
+            word &= (1ull << (n - i)) - 1;
+        for (; word && count < ST_SELECTED; word &= word - 1)
+            fds[count++] = i + __builtin_ctzll(word);
+    }
+    while (count < ST_SELECTED)
+        fds[count++] = -1;
+    return fds;
+}
+
 static void note_selected(struct st_polled *p, int n, const fd_set *in, const fd_set *out,
                           const fd_set *except)
 {
@@ -253,8 +274,10 @@ ON_LOOP(select, int,
     /* select without descriptors is a sleep */
     uintptr_t home = n > 0 && (in || out || except) ? site : 0;
     bool own = selects_home(st_self, n, in, st_self->home_site == site);
+    int fds[ST_SELECTED];
     WAIT_OR_CALL_ON(select, own ? ST_HOME_EPOLL : ST_HOME_SELECT, own ? st_self->home_fd : -1, home,
-                    ms, set_size(n, in, out, except), -1, real_select(n, in, out, except, timeout));
+                    ms, set_size(n, in, out, except), list_selected(fds, n, in, out, except),
+                    real_select(n, in, out, except, timeout));
 }
 
 WRAPPER(select, int, (int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout))
@@ -271,8 +294,10 @@ ON_LOOP(pselect, int,
 {
     uintptr_t home = n > 0 && (in || out || except) ? site : 0;
     bool own = selects_home(st_self, n, in, st_self->home_site == site);
+    int fds[ST_SELECTED];
     WAIT_OR_CALL_ON(pselect, own ? ST_HOME_EPOLL : ST_HOME_SELECT, own ? st_self->home_fd : -1,
-                    home, milliseconds(timeout), set_size(n, in, out, except), -1,
+                    home, milliseconds(timeout), set_size(n, in, out, except),
+                    list_selected(fds, n, in, out, except),
                     real_pselect(n, in, out, except, timeout, mask));
 }
 

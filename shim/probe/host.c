@@ -38,6 +38,9 @@ static void set_ticks(void)
         st_threshold_ticks[i] = (uint64_t)((double)st_settings.threshold_ns[i] * per_ns);
         st_fast_ticks[i] = st_settings.strict & 1u << i ? 0 : st_threshold_ticks[i];
     }
+    /* what a wait is for is known when it is over: a socket's is of class net */
+    if (st_fast_ticks[ST_NET] < st_fast_ticks[ST_WAIT])
+        st_fast_ticks[ST_WAIT] = st_fast_ticks[ST_NET];
     uint64_t least = UINT64_MAX;
     for (int i = 0; i < 4; i++)
         if (st_fast_ticks[of_fd[i]] < least)

@@ -130,15 +130,16 @@ void ST_COLD st_over(struct st_slot *s, uint32_t seq, uint64_t ticks, unsigned c
     struct st_what what;
     bool strict_class = class == ST_FD || st_settings.strict & 1u << class;
     /* Under every threshold that it could have, and not in a class of strict mode? */
-    if (!strict_class && ticks < st_threshold_ticks[class])
+    if (!strict_class && ticks < (class == ST_WAIT ? st_fast_ticks : st_threshold_ticks)[class])
         return;
     st_what_of(&what, c, s->args, ticks);
     if (st_is_code_log(&what)) {
         errno = error;
         return;
     }
-    if (class == ST_FD) {
-        class = what.class;
+    unsigned is = class == ST_FD ? what.class : st_class_with(c, class, &what);
+    if (is != class) {
+        class = is;
         strict_class = st_settings.strict & 1u << class;
     }
     bool over = ticks >= st_threshold_ticks[class] &&

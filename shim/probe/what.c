@@ -49,6 +49,8 @@ uint8_t st_mode_class(unsigned mode, bool tty)
     return S_ISREG(mode) || S_ISDIR(mode) || S_ISBLK(mode) ? ST_FILE : ST_IPC;
 }
 
+static bool st_set_connecting(struct st_what *w, struct st_connecting *table, int fd, bool listens);
+
 static void set_socket(struct st_what *w, int fd)
 {
     int type = 0;
@@ -57,6 +59,14 @@ static void set_socket(struct st_what *w, int fd)
     w->protocol = (uint8_t)type;
     len = sizeof(w->bytes);
     long r = ST_RAW(SYS_getpeername, fd, w->bytes, &len, 0);
+    if (r < 0) {
+        int listens = 0;
+        socklen_t size = sizeof(listens);
+        st_raw6(SYS_getsockopt, fd, SOL_SOCKET, SO_ACCEPTCONN, (long)&listens, (long)&size, 0);
+        w->kind = ST_WHAT_SOCKET;
+        if (st_set_connecting(w, st_shared.connecting, fd, listens))
+            return;
+    }
     if (r < 0) { /* it listens, or is not connected: its own address is all there is */
         len = sizeof(w->bytes);
         r = ST_RAW(SYS_getsockname, fd, w->bytes, &len, 0);
@@ -125,6 +135,12 @@ static void st_set_text(struct st_what *w, uint64_t from)
 static void st_set_fd(struct st_what *w, int fd)
 {
     st_what_fd(w, fd);
+}
+
+/* To read what an epoll descriptor waits for takes files of /proc: the agent does. */
+static void st_set_epoll(struct st_what *w, int epfd)
+{
+    (void)w, (void)epfd;
 }
 
 static int64_t st_clock(clockid_t clock)

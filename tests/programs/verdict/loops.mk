@@ -26,4 +26,6 @@ EXTRA_DIST += \
 	tests/programs/verdict/trio_process.py \
 	tests/e2e/test_verdict_runtimes.py \
 	tests/e2e/test_verdict_startup.py \
-	tests/e2e/test_verdict_stopped.py
+	tests/e2e/test_verdict_stopped.py \
+	tests/e2e/test_verdict_waits.py \
+	tests/programs/verdict/waits.py
