@@ -296,6 +296,7 @@ static bool read_stall_still(struct trace *trace, struct json_object *record)
     if (stall == NULL)
         return false;
     stall->still_ns = get_number(record, "elapsed_ns");
+    stall->still_starved_ns = get_number(record, "starved_ns");
     return true;
 }
 
@@ -480,7 +481,9 @@ static void finish_stall(struct trace *trace, struct stall *stall, const struct 
     if (lasted)
         end -= trace_frozen_ns(trace, stall->at_ns, end);
     uint64_t elapsed = lasted ? end - stall->at_ns : stall->still_ns;
-    extend(trace, stall, elapsed > whole ? elapsed : whole, stall->starved_ns, sink);
+    /* what was said last is known best */
+    uint64_t starved = stall->still_ns > 0 ? stall->still_starved_ns : stall->starved_ns;
+    extend(trace, stall, elapsed > whole ? elapsed : whole, starved, sink);
 }
 
 void trace_finish(struct trace *trace, const struct trace_sink *sink)

@@ -137,6 +137,7 @@ struct stall {
     uint64_t elapsed_ns; /* without starved_ns */
     uint64_t starved_ns; /* for which its thread was ready and had no CPU */
     uint64_t still_ns;   /* what it had lasted when it was last heard of; 0: not heard of again */
+    uint64_t still_starved_ns;
     bool ended;
     bool strict;
     bool known;                        /* an earlier record was of the same: of no account */

@@ -165,7 +165,7 @@ def often():
     for _ in range(20000):
         byte()
 def once():
-    byte()
+    os.write(write, b"x"); os.read(read, 1)
 often(); once(); loop.poll(0.001)
 """
 

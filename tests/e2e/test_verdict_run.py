@@ -45,7 +45,7 @@ def test_an_output_that_cannot_be_made_is_3(tmp_path):
 
 def test_a_loss_is_3(tmp_path):
     """The stall found no room: --allow-no-loop does not excuse that."""
-    limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (900, 900))\n"
+    limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))\n"
     status, said = ran(tmp_path, PYTHON, "-c", limit + SLEEPS, options=["--allow-no-loop"])
     assert status == 3 and "missing in the recording" in said, said
 

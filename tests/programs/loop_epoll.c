@@ -314,9 +314,10 @@ static void read_byte(void)
 
 static __attribute__((noinline)) void reads_once(void)
 {
-    static volatile int times; /* or it is the same function as read_byte for the compiler */
-    read_byte();               /* STALL:once */
-    times++;
+    char byte;
+    if (write(pipe_ends[1], "x", 1) != 1 || read(pipe_ends[0], &byte, 1) != 1) { /* STALL:once */
+        exit(98);
+    }
 }
 
 static void reads_often(void)
