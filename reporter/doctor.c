@@ -136,7 +136,9 @@ static void add_argument(struct strbuf *out, const char *argument)
 
 static void add_verdict(struct strbuf *out, const struct diagnosis *d, int argc, char **argv)
 {
-    const char *subject = argc > 0 ? argv[0] : "this machine";
+    struct strbuf name = {0};
+    sb_add_clean(&name, argc > 0 ? argv[0] : "this machine");
+    const char *subject = name.data != NULL ? name.data : "";
     if (d->worst == NEVER)
         sb_addf(out, "\n%s cannot be traced.\n", subject);
     else if (d->worst == PARTLY)
@@ -149,6 +151,7 @@ static void add_verdict(struct strbuf *out, const struct diagnosis *d, int argc,
             add_argument(out, argv[i]);
         sb_add(out, "\n");
     }
+    sb_free(&name);
 }
 
 static void render_text(struct strbuf *out, const struct diagnosis *d, int argc, char **argv)
@@ -156,8 +159,10 @@ static void render_text(struct strbuf *out, const struct diagnosis *d, int argc,
     setlocale(LC_CTYPE, "");
     bool utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     bool color = output_wants_color(STDOUT_FILENO);
-    if (d->program != NULL)
-        sb_addf(out, "%s\n", d->program);
+    if (d->program != NULL) {
+        sb_add_clean(out, d->program);
+        sb_add(out, "\n");
+    }
     for (size_t i = 0; i < d->count; i++)
         add_statement(out, &d->statements[i], utf8, color);
     add_verdict(out, d, argc, argv);

@@ -13,8 +13,9 @@ enum { AROUND = 1, LONGEST_SHOWN = 100, TAB = 4 };
 static void clean_line(struct strbuf *out, const char *text)
 {
     struct strbuf clean = {0};
+    sb_add(&clean, "|"); /* it stands behind a gutter, so that `::read(…)` is no command */
     sb_add_clean(&clean, text);
-    for (size_t i = 0; i < clean.len; i++) {
+    for (size_t i = 1; i < clean.len; i++) {
         bool within_character = ((unsigned char)clean.data[i] & 0xc0) == 0x80;
         if (out->len >= LONGEST_SHOWN && !within_character) {
             sb_add(out, "…");

@@ -154,7 +154,9 @@ static void add_details(struct strbuf *out, const struct trace *trace, const str
         return;
     sb_addf(out, "\n%s", bold);
     sb_add_clean(out, loop->name);
-    sb_addf(out, " %" PRId64 "%s, %s loop of ", loop->tid, reset, loop->home);
+    sb_addf(out, " %" PRId64 "%s, ", loop->tid, reset);
+    sb_add_clean(out, loop->home);
+    sb_add(out, " loop of ");
     sb_add_clean(out, base_name(trace->exe));
     sb_addf(out, " (pid %" PRId64 ")\n", trace->pid);
     if (trace->frozen_count > 0) {

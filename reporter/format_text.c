@@ -103,8 +103,9 @@ static void add_process(const struct text *t, const struct finding *finding)
         sb_add_clean(t->out, finding->loop->name);
         sb_addf(t->out, " (%" PRId64 ") of ", finding->loop->tid);
     }
-    sb_addf(t->out, "`%s` (pid %" PRId64 ")", command.len > 0 ? command.data : trace->exe,
-            trace->pid);
+    if (command.len == 0)
+        sb_add_clean(&command, trace->exe);
+    sb_addf(t->out, "`%s` (pid %" PRId64 ")", command.data != NULL ? command.data : "", trace->pid);
     sb_add(t->out, "\n");
     sb_free(&command);
     if (finding->tasks.count > 0) {

@@ -7,33 +7,6 @@
 
 #include "version.h"
 
-/* The length of the UTF-8 sequence at `s` (RFC 3629: no overlong forms, no surrogates, nothing past
- * U+10FFFF), or 0 where the byte does not begin one. */
-static size_t utf8_length(const unsigned char *s)
-{
-    if (s[0] < 0x80)
-        return 1;
-    size_t len = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-    if (s[0] < 0xc2 || s[0] > 0xf4)
-        return 0;
-    unsigned char low = 0x80, high = 0xbf; /* of the second byte */
-    if (s[0] == 0xe0)
-        low = 0xa0;
-    else if (s[0] == 0xed)
-        high = 0x9f;
-    else if (s[0] == 0xf0)
-        low = 0x90;
-    else if (s[0] == 0xf4)
-        high = 0x8f;
-    if (s[1] < low || s[1] > high)
-        return 0;
-    for (size_t i = 2; i < len; i++) {
-        if (s[i] < 0x80 || s[i] > 0xbf)
-            return 0;
-    }
-    return len;
-}
-
 static void quote_ascii(struct strbuf *out, unsigned char c)
 {
     static const char *const escapes[] = {

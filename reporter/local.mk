@@ -4,6 +4,7 @@ libreporter_la_SOURCES = \
 	reporter/announce.c \
 	reporter/announce.h \
 	reporter/check.c \
+	reporter/clean.c \
 	reporter/commands.h \
 	reporter/criteria.c \
 	reporter/criteria.h \

@@ -99,18 +99,6 @@ void sb_addf(struct strbuf *sb, const char *format, ...)
     va_end(args);
 }
 
-void sb_add_clean(struct strbuf *sb, const char *text)
-{
-    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
-        /* C1 controls (U+0080 to U+009F) are two bytes in UTF-8 and move a cursor as well. */
-        bool c1 = *c == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f;
-        char shown = (*c < 0x20 && *c != '\t') || *c == 0x7f || c1 ? '?' : (char)*c;
-        sb_addn(sb, &shown, 1);
-        if (c1)
-            c++;
-    }
-}
-
 void sb_clear(struct strbuf *sb)
 {
     sb->len = 0;

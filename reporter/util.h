@@ -46,11 +46,15 @@ void sb_addn(struct strbuf *sb, const char *text, size_t len);
 void sb_add(struct strbuf *sb, const char *text);
 void sb_addf(struct strbuf *sb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sb_vaddf(struct strbuf *sb, const char *format, va_list args);
-/* Text from a trace for a terminal: control characters are shown as `?`, so that a thread's name
- * or a path cannot move the cursor. */
+/* Text from a trace for a terminal or a CI job's log (clean.c): what would move the cursor, turn
+ * the text's direction or be a command to the machine that runs the job is shown as `?`. */
 void sb_add_clean(struct strbuf *sb, const char *text);
 void sb_clear(struct strbuf *sb);
 void sb_free(struct strbuf *sb);
+
+/* The length of the UTF-8 sequence at `s` (RFC 3629: no overlong forms, no surrogates, nothing past
+ * U+10FFFF), or 0 where the byte does not begin one. */
+size_t utf8_length(const unsigned char *s);
 
 /* The string pool: equal texts get the same pointer, which lives as long as the process. */
 const char *intern(const char *text);

@@ -215,3 +215,37 @@ def test_debug_files_beside_anothers_module_are_left_alone(tmp_path):
         os.mkfifo(directory / "null")
     trace = write(tmp_path / "t.jsonl", *at_source("/x.py", 1, module))
     report(trace)
+
+
+HOSTILE = "::error::x\n::error::x ##[error]x ##vso[x]\x1b[2J\x9b2J\u202ex\u2066\u200f\u061c\x7f"
+
+
+def hostile_trace(path):
+    """Every word in it is meant for a terminal or for the machine that runs a CI job."""
+    process = {**PROCESS, "exe": "/" + HOSTILE, "argv": [HOSTILE]}
+    loop = {**LOOP, "name": HOSTILE, "home": HOSTILE}
+    module, stack, stall = at_source(HOSTILE, 1)
+    stack["python"][0]["function"] = HOSTILE
+    stall.update({"call": HOSTILE, "detail": HOSTILE, "task": HOSTILE, "coroutine": HOSTILE, "class": HOSTILE})
+    notice = {"type": "notice", "code": HOSTILE, "message": HOSTILE}
+    loss = {"type": "loss", "code": HOSTILE, "message": HOSTILE, "count": 1}
+    long = [dict(r) for r in iteration({"calls_ns": 1})]
+    for record in long:
+        record["stall"] = 2
+    long[0]["ended"] = False
+    sample = {"type": "sample", "stall": 2, "stack": 1, "syscall": HOSTILE, "wait_channel": HOSTILE}
+    records = (process, loop, module, stack, stall, notice, loss, long[0], sample, long[1], END)
+    path.write_text("".join(json.dumps(r) + "\n" for r in records))
+    return path
+
+
+@pytest.mark.parametrize("command", [["report"], ["report", "--full"], ["check"], ["check", "--show-suppressed"], ["stats"]])
+def test_names_are_no_commands_to_a_terminal_or_a_ci_job(tmp_path, command):
+    result = stalltrace(*command, hostile_trace(tmp_path / "t.jsonl"))
+    text = result.stdout + result.stderr
+    assert "error" in text
+    assert not [line for line in text.splitlines() if line.lstrip().startswith("::")]
+    assert "##[" not in text and "##vso[" not in text
+    controls = [chr(c) for c in (*range(9), *range(11, 32), *range(0x7f, 0xa0), 0x200e, 0x200f, 0x61c,
+                                 *range(0x202a, 0x202f), *range(0x2066, 0x206a))]
+    assert not [c for c in controls if c in text]

@@ -126,6 +126,44 @@ START_TEST(terminals_get_no_control_characters)
 }
 END_TEST
 
+START_TEST(logs_get_no_commands_and_no_turned_text)
+{
+    static const struct {
+        const char *before, *text, *shown;
+    } cases[] = {
+        {"", "::error::x", "?:error::x"},
+        {"", " \t::error::x", " \t?:error::x"},
+        {"a\n  ", "::set-output name=x::y", "?:set-output name=x::y"},
+        {"a ", "::operator new", "::operator new"},
+        {"", "std::vector", "std::vector"},
+        {"", "a\n::error::x", "a?::error::x"},
+        {"a ", "b ##[error]x", "b ?#[error]x"},
+        {"", "##vso[task.x]", "?#vso[task.x]"},
+        {"", "###[group]", "#?#[group]"},
+        {"", "## a heading [1]", "## a heading [1]"},
+        {"",
+         "a\xe2\x80\xae"
+         "b\xe2\x81\xa6"
+         "c\xd8\x9c"
+         "d\xe2\x80\x8f"
+         "e\xe2\x80\xa8",
+         "a?b?c?d?e?"},
+        {"", "\xe2\x80\xa6 \xe2\x80\xaf \xe2\x81\xa5", "\xe2\x80\xa6 \xe2\x80\xaf \xe2\x81\xa5"},
+        {"",
+         "\x9b"
+         "2J\xff\xc2",
+         "?2J??"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct strbuf out = {0};
+        sb_add(&out, cases[i].before);
+        sb_add_clean(&out, cases[i].text);
+        ck_assert_str_eq(out.data + strlen(cases[i].before), cases[i].shown);
+        sb_free(&out);
+    }
+}
+END_TEST
+
 START_TEST(without_utf8_text_is_ascii)
 {
     struct strbuf text = {0};
@@ -163,6 +201,7 @@ int main(void)
     tcase_add_test(tcase, long_names_lose_their_generics);
     tcase_add_test(tcase, hints_are_near_or_absent);
     tcase_add_test(tcase, terminals_get_no_control_characters);
+    tcase_add_test(tcase, logs_get_no_commands_and_no_turned_text);
     tcase_add_test(tcase, without_utf8_text_is_ascii);
     tcase_add_test(tcase, bars_are_as_wide_as_their_share);
     suite_add_tcase(suite, tcase);
