@@ -86,7 +86,8 @@ static const char *suppressed_by(const struct model *model, const struct trace *
 {
     if (model->rules == NULL)
         return NULL;
-    struct suppression_subject subject = {.call = stall->call,
+    struct suppression_subject subject = {.kind = stall->kind,
+                                          .call = stall->call,
                                           .class_name = stall->class_name,
                                           .detail = stall->detail,
                                           .exe = trace->exe,

@@ -9,6 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#include "files.h"
+#include "slot.h"
 
 enum subject_kind {
     BY_CALL,
@@ -20,14 +24,21 @@ enum subject_kind {
     BY_FRAME,
     BY_MODULE,
     BY_FILE,
-    BY_STRICT /* yes, no */
+    BY_STRICT, /* yes, no */
+    BY_CALLEE,
+    BY_FUNCTION, /* the culprit's */
+    BY_LOOP,
+    BY_FINGERPRINT,
 };
 
 static const char *const kind_names[] = {
-    [BY_CALL] = "call",       [BY_CLASS] = "class",   [BY_DETAIL] = "detail",
-    [BY_PROCESS] = "process", [BY_THREAD] = "thread", [BY_CALLER] = "caller",
-    [BY_FRAME] = "frame",     [BY_MODULE] = "module", [BY_FILE] = "file",
-    [BY_STRICT] = "strict",
+    [BY_CALL] = "call",     [BY_CLASS] = "class",
+    [BY_DETAIL] = "detail", [BY_PROCESS] = "process",
+    [BY_THREAD] = "thread", [BY_CALLER] = "caller",
+    [BY_FRAME] = "frame",   [BY_MODULE] = "module",
+    [BY_FILE] = "file",     [BY_STRICT] = "strict",
+    [BY_CALLEE] = "callee", [BY_FUNCTION] = "function",
+    [BY_LOOP] = "loop",     [BY_FINGERPRINT] = "fingerprint",
 };
 
 struct condition {
@@ -39,7 +50,8 @@ struct condition {
 struct rule {
     struct condition *conditions;
     size_t count, cap;
-    char *text; /* as reports show it */
+    char *text;     /* as reports show it */
+    uint64_t until; /* Unix time in s at which it no longer holds; 0: it always does */
     bool is_builtin, used;
 };
 
@@ -82,6 +94,48 @@ static bool find_kind(const char *name, size_t len, enum subject_kind *kind)
     return false;
 }
 
+/* A class that does not exist covers nothing, and is a slip of the pen. */
+static bool is_class(const char *pattern)
+{
+#define X(upper, lower) #lower,
+    static const char *const classes[] = {ST_CLASSES(X) "iteration"};
+#undef X
+    for (size_t i = 0; i < COUNT_OF(classes); i++) {
+        if (fnmatch(pattern, classes[i], 0) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_date_in(const char *text, struct tm *date)
+{
+    int length = 0;
+    *date = (struct tm){0};
+    if (sscanf(text, "%4d-%2d-%2d%n", &date->tm_year, &date->tm_mon, &date->tm_mday, &length) != 3)
+        return false;
+    date->tm_year -= 1900;
+    date->tm_mon--;
+    struct tm same = *date;
+    return (text[length] == '\0' || text[length] == ' ' || text[length] == '\t') &&
+           timegm(&same) >= 0 && same.tm_mon == date->tm_mon && same.tm_mday == date->tm_mday;
+}
+
+/* `until=2027-01-31`: the rule holds to the end of that day (UTC). */
+static int parse_until(const char **text, struct rule *rule, char **message)
+{
+    struct tm date;
+    const char *word = *text + strlen("until=");
+    if (!is_date_in(word, &date)) {
+        *message = mem_printf("'%.*s' is no date; until= takes one like 2027-01-31",
+                              (int)strcspn(word, " \t"), word);
+        return -EINVAL;
+    }
+    date.tm_mday++;
+    rule->until = (uint64_t)timegm(&date);
+    *text = word + strcspn(word, " \t");
+    return 0;
+}
+
 /* Takes one `kind:pattern` off `*text`. Returns 0, or -EINVAL with `*message` set. */
 static int parse_condition(const char **text, struct condition *condition, char **message)
 {
@@ -90,9 +144,11 @@ static int parse_condition(const char **text, struct condition *condition, char 
     word += condition->negated;
     size_t kind_len = strcspn(word, ": \t");
     if (word[kind_len] != ':' || !find_kind(word, kind_len, &condition->kind)) {
-        *message = mem_printf("'%.*s' is not kind:pattern; the kinds are call, class, detail, "
-                              "process, thread, caller, frame, module, file, strict",
-                              (int)strcspn(word, " \t"), word);
+        *message =
+            mem_printf("'%.*s' is not kind:pattern; the kinds are call, class, detail, "
+                       "process, thread, loop, caller, callee, function, frame, module, file, "
+                       "fingerprint, strict",
+                       (int)strcspn(word, " \t"), word);
         return -EINVAL;
     }
     const char *pattern = word + kind_len + 1;
@@ -115,7 +171,26 @@ static int parse_condition(const char **text, struct condition *condition, char 
         return -EINVAL;
     }
     condition->pattern = mem_printf("%.*s", (int)len, pattern);
+    if (condition->kind == BY_CLASS && !is_class(condition->pattern)) {
+        *message = mem_printf("there is no class '%s'", condition->pattern);
+        return -EINVAL;
+    }
     return 0;
+}
+
+/* Takes one term off `*text`: a condition, a date, or the word `and`. */
+static int parse_term(const char **text, struct rule *rule, char **message)
+{
+    size_t len = strcspn(*text, " \t");
+    if (starts_with(*text, "until="))
+        return parse_until(text, rule, message);
+    if (rule->count > 0 && len == strlen("and") && starts_with(*text, "and")) {
+        *text += len;
+        return 0;
+    }
+    GROW(rule->conditions, rule->count, rule->cap);
+    rule->conditions[rule->count] = (struct condition){0};
+    return parse_condition(text, &rule->conditions[rule->count++], message);
 }
 
 /* The line without comment and blanks around it. A `#` inside a word is part of a pattern. */
@@ -137,10 +212,14 @@ int rules_add(struct rules *rules, const char *line, const char *origin, char **
     char *text = strip(line);
     struct rule rule = {0};
     int result = 0;
+    size_t column = strspn(line, " \t\r\n") + 1;
     for (const char *rest = text; result == 0 && *rest != '\0'; rest += strspn(rest, " \t")) {
-        GROW(rule.conditions, rule.count, rule.cap);
-        rule.conditions[rule.count] = (struct condition){0};
-        result = parse_condition(&rest, &rule.conditions[rule.count++], message);
+        char *problem = NULL;
+        const char *term = rest;
+        result = parse_term(&rest, &rule, &problem);
+        if (result < 0)
+            *message = mem_printf("%zu: %s", column + (size_t)(term - text), problem);
+        free(problem);
     }
     if (result == 0 && rule.count > 0) {
         rule.text = mem_printf("%s (%s)", text, origin);
@@ -156,10 +235,12 @@ int rules_add(struct rules *rules, const char *line, const char *origin, char **
 
 int rules_load(struct rules *rules, const char *path, char **message)
 {
-    FILE *file = fopen(path, "re");
+    const off_t largest = 16 << 20;
+    int fd = open_regular(path, largest);
+    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
     if (file == NULL) {
-        int error = errno;
-        *message = mem_printf("%s: cannot read the suppressions: %s", path, strerror(error));
+        int error = fd < 0 ? -fd : errno;
+        *message = mem_printf("%s: cannot read the suppressions: %s", path, why_not_opened(error));
         return -error;
     }
     char *line = NULL, *problem = NULL;
@@ -171,7 +252,7 @@ int rules_load(struct rules *rules, const char *path, char **message)
         free(origin);
     }
     if (result < 0) {
-        *message = mem_printf("%s:%zu: %s", path, number, problem);
+        *message = mem_printf("%s:%zu:%s", path, number, problem);
     } else if (ferror(file)) {
         result = -EIO;
         *message = mem_printf("%s: cannot read the suppressions: %s", path, strerror(EISDIR));
@@ -224,6 +305,7 @@ static const char *caller(const struct stack_view *view)
 
 static bool matches(const struct condition *condition, const struct suppression_subject *subject)
 {
+    char digits[FINGERPRINT_DIGITS + 1];
     switch (condition->kind) {
     case BY_CALL:
         return glob(condition->pattern, subject->call);
@@ -240,6 +322,16 @@ static bool matches(const struct condition *condition, const struct suppression_
         return glob(condition->pattern, caller(subject->view));
     case BY_STRICT:
         return glob(condition->pattern, subject->strict ? "yes" : "no");
+    case BY_CALLEE:
+        return glob(condition->pattern, subject->view->callee);
+    case BY_FUNCTION:
+        return subject->view->culprit >= 0 &&
+               glob(condition->pattern, subject->view->frames[subject->view->culprit].function);
+    case BY_LOOP:
+        return glob(condition->pattern, subject->thread);
+    case BY_FINGERPRINT:
+        fingerprint(digits, subject->kind, subject->call, subject->view);
+        return glob(condition->pattern, digits);
     case BY_FRAME:
     case BY_MODULE:
     case BY_FILE:
@@ -260,7 +352,7 @@ const char *rules_match(const struct rules *rules, const struct suppression_subj
         size_t held = 0;
         while (held < rule->count && holds(&rule->conditions[held], subject))
             held++;
-        if (held == rule->count) {
+        if (held == rule->count && (rule->until == 0 || (uint64_t)time(NULL) < rule->until)) {
             rule->used = true;
             return rule->text;
         }

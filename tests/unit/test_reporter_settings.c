@@ -118,10 +118,14 @@ START_TEST(rules_are_kind_and_pattern)
                                        "call:f* class:sync # why",
                                        "detail:\"300 ms\"",
                                        "frame:a::b#c",
+                                       "callee:requests.* and function:pay until=2031-02-28",
+                                       "fingerprint:0123456789abcdef",
+                                       "loop:main class:s*",
                                        "\tfile:*/x.py\r"};
     static const char *const bad[] = {
-        "fsync",         "cal:fsync",   "call:", "call:a fsync", "detail:\"x",
-        "call:fsync :x", "call: fsync", "!",     "!!call:read"};
+        "fsync",         "cal:fsync",        "call:",      "call:a fsync", "detail:\"x",
+        "call:fsync :x", "call: fsync",      "!",          "!!call:read",  "class:slep",
+        "and call:a",    "until=2031-02-30", "until=soon", "call:a until="};
     for (size_t i = 0; i < COUNT_OF(good); i++)
         ck_assert_ptr_null(complaint_about(good[i]));
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
@@ -147,7 +151,12 @@ START_TEST(all_conditions_of_a_rule_must_hold)
     struct frame frames[] = {
         {.function = "read", .module = "libc.so.6", .module_path = "/l/libc.so.6"},
         {.function = "load", .file = "/srv/app.py", .lang = LANG_PYTHON}};
-    struct stack_view view = {.frames = frames, .count = 2, .begins_with_call = true};
+    struct stack_view view = {.frames = frames,
+                              .count = 2,
+                              .culprit = 1,
+                              .natural = 1,
+                              .callee = "fs.readFileSync",
+                              .begins_with_call = true};
     struct suppression_subject subject = {.call = "read",
                                           .class_name = "file",
                                           .detail = "tcp 127.0.0.1:80",
@@ -169,11 +178,17 @@ START_TEST(all_conditions_of_a_rule_must_hold)
                                       "caller:load",
                                       "!frame:app",
                                       "call:read !call:write !detail:\"udp *\"",
-                                      "call:read frame:load"};
-    static const char *const no[] = {"call:rea",    "detail:80",         "frame:app",
-                                     "file:app.py", "call:read frame:x", "process:node",
-                                     "thread:work", "caller:read",       "!frame:load",
-                                     "!call:*",     "call:x !call:y"};
+                                      "call:read frame:load",
+                                      "function:load and loop:worker*",
+                                      "callee:fs.r* until=2999-12-31",
+                                      "!fingerprint:0123456789abcdef"};
+    static const char *const no[] = {"call:rea",          "detail:80",
+                                     "frame:app",         "file:app.py",
+                                     "call:read frame:x", "process:node",
+                                     "thread:work",       "caller:read",
+                                     "!frame:load",       "!call:*",
+                                     "call:x !call:y",    "function:read",
+                                     "callee:read",       "call:read until=2001-01-01"};
     for (size_t i = 0; i < COUNT_OF(yes); i++)
         ck_assert_msg(covers(yes[i], &subject), "%s", yes[i]);
     for (size_t i = 0; i < COUNT_OF(no); i++)
@@ -195,13 +210,17 @@ START_TEST(bad_rules_are_named_with_file_and_line)
     struct rules *rules = rules_new();
     char *message = NULL;
     ck_assert_int_eq(rules_load(rules, path, &message), -EINVAL);
-    char *expected = mem_printf("%s:4: 'nonsense'", path);
+    char *expected = mem_printf("%s:4:1: 'nonsense'", path);
     ck_assert_msg(starts_with(message, expected), "%s", message);
     free(expected);
     free(message);
     unlink(path);
     ck_assert_int_eq(rules_load(rules, path, &message), -ENOENT);
     free(message);
+    ck_assert_int_eq(mkfifo(path, 0600), 0); /* nobody will ever write to it */
+    ck_assert_int_lt(rules_load(rules, path, &message), 0);
+    free(message);
+    unlink(path);
     rules_free(rules);
 }
 END_TEST
