@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <link.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 /* So it was found: such a thread asks at each of its waits. */
 static _Thread_local bool own __attribute__((tls_model("initial-exec")));
@@ -39,7 +40,7 @@ static bool began_in_listed(void)
     enum { WORDS = 0x900 / 8, LEAST = 4096 }; /* struct pthread of glibc */
     const uintptr_t *word = (const uintptr_t *)pthread_self();
     const struct link_map *libc = module_of((uintptr_t)real_pthread_join);
-    const struct link_map *loader = module_of((uintptr_t)&_r_debug);
+    const struct link_map *loader = module_of(getauxval(AT_BASE));
     for (int i = 0; i < WORDS; i++) {
         const struct link_map *map = word[i] > LEAST ? module_of(word[i]) : NULL;
         if (map && map != libc && map != loader)

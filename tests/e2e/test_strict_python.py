@@ -71,7 +71,7 @@ FOUND = {
     "nested_epoll": ("e = select.epoll(); e.register(a); e.poll(1)", "epoll_wait"),
     "fsync": ("os.fsync(file.fileno())", "fsync"),
     "database": ("sqlite3.connect('db').execute('create table t(a)')", "fdatasync"),
-    "run": ("subprocess.run(['true'])", "waitpid"),
+    "run": ("subprocess.run(['sleep', '0.2'])", "waitpid"),
     "system": ("os.system('true')", "system"),
 }
 
