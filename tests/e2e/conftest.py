@@ -21,6 +21,8 @@ def lint(request):
     """No trace of any test holds what no trace may hold. Set up first, so that it looks last."""
     harness.Traces.recorded.clear()
     yield
+    if os.environ.get("STALLTRACE_LINT") == "no":
+        return  # .ci/run says where and why
     mark = request.node.get_closest_marker("damages_traces")
     if mark:
         assert mark.kwargs["reason"], "why are its traces not linted?"
