@@ -8,14 +8,14 @@
 
 void *st_row(struct st_rows *rows, size_t size, uint32_t index)
 {
-    static _Alignas(64) char spare[64 * 1024]; /* where there is no memory at all */
+    if (index < ST_FIRST_ROWS)
+        return rows->first + index * size;
     void **segment = &rows->segments[index / ST_SEGMENT % ST_SEGMENTS];
     if (!*segment) {
         long p = syscall(SYS_mmap, NULL, size * ST_SEGMENT, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (p == -1)
-            return rows->segments[0] ? (char *)rows->segments[0] + index % ST_SEGMENT * size
-                                     : spare;
+            return rows->first + ST_FIRST_ROWS * size;
         *segment = (void *)p;
     }
     return (char *)*segment + index % ST_SEGMENT * size;
@@ -23,6 +23,7 @@ void *st_row(struct st_rows *rows, size_t size, uint32_t index)
 
 void st_rows_clear(struct st_rows *rows, size_t size)
 {
+    memset(rows->first, 0, (ST_FIRST_ROWS + 1) * size);
     for (int i = 0; i < ST_SEGMENTS; i++)
         if (rows->segments[i])
             /* private and anonymous: they read as zero again */

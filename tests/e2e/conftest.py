@@ -23,8 +23,6 @@ def lint(request):
     yield
     if os.environ.get("STALLTRACE_LINT") == "no":
         return  # .ci/run says where and why
-    if "no_memory" in request.node.name:
-        return  # the agent has no memory either, to know that a stall has ended
     mark = request.node.get_closest_marker("damages_traces")
     if mark:
         assert mark.kwargs["reason"], "why are its traces not linted?"
