@@ -102,16 +102,8 @@ void describe_cause(struct strbuf *out, const char *call, const char *detail,
 void describe_iteration(struct strbuf *out, const struct profile *profile)
 {
     uint64_t count, total_ns;
-    const char *own = profile_own_wait(profile);
-    if (own != NULL) {
-        sb_add(out, "waiting for ");
-        sb_add_clean(out, own);
+    if (describe_runtime(out, profile))
         return;
-    }
-    if (profile_collects(profile)) {
-        sb_add(out, "garbage collection");
-        return;
-    }
     switch (profile_cause(profile)) {
     case CAUSE_CALLS:
         if (profile_calls_are_late(profile)) {

@@ -82,12 +82,9 @@ bool profile_calls_are_late(const struct profile *profile);
 void profile_small_calls(const struct profile *profile, uint64_t *count, uint64_t *total_ns);
 /* `on CPU 97 %`; nothing where the time is not known. */
 void describe_cause_of_time(struct strbuf *out, const struct profile *profile);
-/* What more than half of the samples waited for, where that is the runtime's own doing: "the GIL,
- * held by thread 7 (python3) at a.py:3 in f", "the start of a thread". NULL: nothing of the kind.
- */
-const char *profile_own_wait(const struct profile *profile);
-/* Were more than half of the samples taken while a garbage collector was at work? */
-bool profile_collects(const struct profile *profile);
+/* What more than half of the samples show that the runtime did for itself: `waiting for the GIL,
+ * held by thread 7 (python3) at a.py:3 in f`, `garbage collection`. False: nothing of the kind. */
+bool describe_runtime(struct strbuf *out, const struct profile *profile);
 /* `futex`, `io_uring_enter`, `a page fault or other kernel work (folio_wait_bit)`. */
 void describe_spot(struct strbuf *out, const struct blind_spot *spot);
 /* Rounded to whole percent; 0 where `whole` is 0. */

@@ -126,7 +126,10 @@ static void describe_asleep(struct strbuf *out, const struct profile *profile)
     sb_add(out, " that no wrapper saw");
 }
 
-const char *profile_own_wait(const struct profile *profile)
+/* What more than half of the samples waited for, where that is the runtime's own doing: "the GIL,
+ * held by thread 7 (python3) at a.py:3 in f", "the start of a thread". NULL: nothing of the kind.
+ */
+static const char *own_wait(const struct profile *profile)
 {
     static const char *const own[] = {"the GIL", "the start of a thread"}; /* as the agent says */
     const struct waits *waits = &profile->waits;
@@ -162,7 +165,8 @@ static bool is_collecting(const struct stack_view *view)
     return false;
 }
 
-bool profile_collects(const struct profile *profile)
+/* Were more than half of the samples taken while a garbage collector was at work? */
+static bool collects(const struct profile *profile)
 {
     uint64_t count = 0;
     for (size_t i = 0; i < profile->group_count; i++) {
@@ -239,18 +243,20 @@ static void describe_mixture(struct strbuf *out, const struct time_split *time)
     }
 }
 
+bool describe_runtime(struct strbuf *out, const struct profile *profile)
+{
+    const char *own = own_wait(profile);
+    if (own == NULL && !collects(profile))
+        return false;
+    sb_add(out, own != NULL ? "waiting for " : "garbage collection");
+    sb_add_clean(out, own != NULL ? own : "");
+    return true;
+}
+
 void describe_cause_of_time(struct strbuf *out, const struct profile *profile)
 {
-    const char *own = profile_own_wait(profile);
-    if (own != NULL) {
-        sb_add(out, "waiting for ");
-        sb_add_clean(out, own);
+    if (describe_runtime(out, profile))
         return;
-    }
-    if (profile_collects(profile)) {
-        sb_add(out, "garbage collection");
-        return;
-    }
     const struct time_split *time = &profile->worst.time;
     uint64_t whole = time->calls_ns + time->cpu_ns + time->asleep_ns + time->runnable_ns;
     switch (profile_cause(profile)) {

@@ -76,6 +76,8 @@ libreporter_la_SOURCES = \
 	reporter/reader.c \
 	reporter/records.c \
 	reporter/records_loops.c \
+	reporter/records_stacks.c \
+	reporter/records_stalls.c \
 	reporter/remarks.c \
 	reporter/report.c \
 	reporter/run.c \

@@ -263,8 +263,26 @@ char *trace_problem(const struct trace *trace);
 /* One line of a trace (without its newline); for trace_read and for tests. */
 void trace_record(struct trace *trace, const char *line, size_t len, const struct trace_sink *sink);
 
-/* Of trace_record: the records about loops (records_loops.c). False: something was missing. */
 struct json_object;
+/* Of trace_record: where a thread was (records_stacks.c). False: something was missing. */
+bool trace_read_module(struct trace *trace, struct json_object *record);
+bool trace_read_stack(struct trace *trace, struct json_object *record);
+
+/* The same: stalls (records_stalls.c). */
+void trace_read_thresholds(struct trace *trace, struct json_object *thresholds);
+bool trace_read_stall(struct trace *trace, struct json_object *record,
+                      const struct trace_sink *sink);
+bool trace_read_stall_still(struct trace *trace, struct json_object *record);
+bool trace_read_stall_end(struct trace *trace, struct json_object *record,
+                          const struct trace_sink *sink);
+bool trace_read_sample(struct trace *trace, struct json_object *record,
+                       const struct trace_sink *sink);
+bool trace_read_more(struct trace *trace, struct json_object *record,
+                     const struct trace_sink *sink);
+/* Of trace_finish: what is known of a stall whose end was not said. */
+void trace_finish_stall(struct trace *trace, struct stall *stall, const struct trace_sink *sink);
+
+/* The same: loops (records_loops.c). */
 bool trace_read_loop(struct trace *trace, struct json_object *record);
 void trace_read_loop_end(struct trace *trace, struct json_object *record);
 bool trace_read_stats(struct trace *trace, struct json_object *record);
