@@ -28,7 +28,8 @@ static const char help[] =
     "                                  than --budget, or 1s), class:NAME,\n"
     "                                  duration>TIME, file:GLOB, startup, starved,\n"
     "                                  unused (suppressions), new (of --baseline)\n"
-    "      --suppressions FILE         leave out what the rules in FILE cover\n"
+    "      --suppressions FILE         leave out what the rules in FILE cover (repeatable;\n"
+    "                                  `stalltrace suppress` writes them)\n"
     "      --no-builtin-suppressions   show known idle waits of runtimes\n"
     "      --show-suppressed           list what was left out, too\n"
     "      --app-dir DIR               the user's code is below DIR (repeatable)\n"
@@ -84,8 +85,8 @@ static void print_finding(const struct model *model, const struct finding *findi
     sb_add(&line, over_budget(model, finding->max_ns) ? "  OVER BUDGET" : "");
     sb_addf(&line, "  [%s]\n", finding->fingerprint);
     if (finding->suppressed_by != NULL) {
-        sb_add(&line, "      suppressed by ");
-        sb_add_clean(&line, finding->suppressed_by);
+        sb_add(&line, "      ");
+        describe_suppression(&line, finding->suppressed_by);
         sb_add(&line, "\n");
     }
     print_text(&line);
@@ -186,7 +187,7 @@ static int parse_options(struct settings *settings, int argc, char **argv)
     while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         switch (option) {
         case OPT_SUPPRESSIONS:
-            load_options->suppressions = optarg;
+            rule_files_add(&load_options->suppressions, optarg);
             break;
         case OPT_NO_BUILTIN:
             load_options->no_builtin = true;
@@ -230,5 +231,6 @@ int cmd_check(int argc, char **argv)
     }
     criteria_free(&settings.criteria);
     app_dirs_free(&settings.load_options.app_dirs);
+    rule_files_free(&settings.load_options.suppressions);
     return status;
 }

@@ -52,15 +52,15 @@ void findings_free(struct model *model)
     findings_forget(model);
 }
 
-uint64_t finding_key(uint64_t key, const char *rule, bool startup)
+uint64_t finding_key(uint64_t key, const struct rule *rule, bool startup)
 {
     if (startup)
         key = hash_bytes(key, "startup", sizeof("startup"));
-    return rule != NULL ? hash_bytes(key, "suppressed", sizeof("suppressed")) : key;
+    return rule != NULL ? hash_bytes(key, &rule, sizeof(rule)) : key;
 }
 
 static struct finding *add_finding(struct model *model, const struct stall *stall,
-                                   const struct stack_view *view, const char *rule)
+                                   const struct stack_view *view, struct rule *rule)
 {
     struct finding *finding = mem_calloc(1, sizeof(*finding));
     fingerprint(finding->fingerprint, stall->kind, stall->call, view);
@@ -126,7 +126,7 @@ static void join(struct finding *whole, struct finding *line)
 /* Where a function's lines are not all known, it is one place with all that are. NULL: each line of
  * it is a place so far. */
 static struct finding *whole_function(struct model *model, const struct stall *stall,
-                                      const struct stack_view *view, const char *rule,
+                                      const struct stack_view *view, struct rule *rule,
                                       struct function_places **places)
 {
     const struct frame *culprit = view->culprit < 0 ? NULL : &view->frames[view->culprit];
@@ -151,7 +151,7 @@ static struct finding *whole_function(struct model *model, const struct stall *s
 }
 
 struct finding *finding_of(struct model *model, const struct stall *stall,
-                           const struct stack_view *view, const char *rule)
+                           const struct stack_view *view, struct rule *rule)
 {
     struct function_places *places;
     struct finding *finding = whole_function(model, stall, view, rule, &places);
@@ -266,10 +266,24 @@ static size_t sort(struct finding **findings, size_t count)
     return kept;
 }
 
+/* How many stalls each rule covers. */
+static void count_hits(const struct model *model)
+{
+    for (size_t i = 0; model->rules != NULL && i < model->rules->count; i++)
+        model->rules->rules[i].hits = 0;
+    for (size_t i = 0; i < model->count + model->startup_count; i++) {
+        const struct finding *finding =
+            i < model->count ? model->findings[i] : model->startup[i - model->count];
+        if (finding->suppressed_by != NULL)
+            add_to(&finding->suppressed_by->hits, finding->count);
+    }
+}
+
 void findings_sort(struct model *model)
 {
     model->count = sort(model->findings, model->count);
     model->startup_count = sort(model->startup, model->startup_count);
+    count_hits(model);
     /* what they lead to may be gone */
     findings_forget(model);
 }

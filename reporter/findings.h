@@ -5,13 +5,13 @@
 
 #include "model.h"
 
-/* One key for a place, whether a rule covers it, and whether it was in start-up. */
-uint64_t finding_key(uint64_t place, const char *rule, bool startup);
+/* One key for a place, which rule covers it, and whether it was in start-up. */
+uint64_t finding_key(uint64_t place, const struct rule *rule, bool startup);
 
 /* The finding that a stall belongs to, a new one where there is none. `rule`: what suppresses it,
  * or NULL. */
 struct finding *finding_of(struct model *model, const struct stall *stall,
-                           const struct stack_view *view, const char *rule);
+                           const struct stack_view *view, struct rule *rule);
 
 /* Adds so many stalls, and so much time (modulo 2^64, without starved_ns). The stall is the longest
  * of them; its view stays the caller's. */
@@ -23,7 +23,7 @@ void finding_account(struct finding *finding, const struct stack_view *view,
  * it. `added_ns` is what its end would have added. */
 void finding_take_back(struct finding *finding, const struct stall *stall, uint64_t added_ns);
 
-/* By total time; those without stalls are freed. */
+/* By total time; those without stalls are freed. Rules are told how many stalls they cover. */
 void findings_sort(struct model *model);
 /* What finds findings by their place: after findings_sort, nothing is added any more. */
 void findings_forget(struct model *model);

@@ -1,7 +1,7 @@
 /* `report --format json`: the machine's view, described by report.schema.json. Members may be
  * added; none is renamed or removed. */
+#include "format_json.h"
 #include "formats.h"
-#include "json_writer.h"
 #include "losses.h"
 
 static void write_loop(struct json_writer *w, const struct model *model, const struct loop *loop)
@@ -64,45 +64,6 @@ static void write_process(struct json_writer *w, const struct model *model,
     json_end_object(w);
 }
 
-static void write_frame(struct json_writer *w, const struct frame *frame)
-{
-    json_begin_object(w, NULL);
-    json_string(w, "lang", lang_name(frame->lang));
-    json_string(w, "function", frame->function);
-    json_string(w, "module", frame->module);
-    json_string(w, "file", frame->file);
-    json_int(w, "line", frame->line);
-    json_address(w, "address", frame->address);
-    if (frame->module != NULL) {
-        json_address(w, "offset", frame->vaddr);
-    }
-    if (frame->inlined) {
-        json_bool(w, "inlined", true);
-    }
-    json_end_object(w);
-}
-
-static void write_stack(struct json_writer *w, const struct stack_view *view)
-{
-    if (view->culprit >= 0)
-        json_int(w, "culprit", view->culprit);
-    else
-        json_null(w, "culprit");
-    json_begin_array(w, "frames");
-    for (size_t i = 0; i < view->count; i++)
-        write_frame(w, &view->frames[i]);
-    json_end_array(w);
-    if (view->truncated) {
-        json_bool(w, "truncated", true);
-    }
-    if (view->broken) {
-        json_bool(w, "broken", true);
-    }
-    if (view->hint != NULL) {
-        json_string(w, "hint", view->hint);
-    }
-}
-
 static void write_tasks(struct json_writer *w, const struct tasks *tasks)
 {
     if (tasks->count == 0)
@@ -120,101 +81,6 @@ static void write_tasks(struct json_writer *w, const struct tasks *tasks)
         json_end_object(w);
     }
     json_end_array(w);
-}
-
-static void write_time(struct json_writer *w, const struct time_split *time)
-{
-    const struct {
-        const char *name;
-        uint64_t ns;
-        bool known;
-    } parts[] = {{"calls_ms", time->calls_ns, true},
-                 {"cpu_ms", time->cpu_ns, time->measured},
-                 {"runnable_ms", time->runnable_ns, time->measured},
-                 {"asleep_ms", time->asleep_ns, time->measured},
-                 {"throttled_ms", time->throttled_ns, true},
-                 {"frozen_ms", time->frozen_ns, true},
-                 {"found_ms", time->found_ns, true}};
-    json_begin_object(w, "time");
-    for (size_t i = 0; i < COUNT_OF(parts); i++) {
-        if (parts[i].known)
-            json_ms(w, parts[i].name, parts[i].ns);
-        else
-            json_null(w, parts[i].name);
-    }
-    json_end_object(w);
-}
-
-static void write_samples(struct json_writer *w, const struct profile *profile)
-{
-    json_begin_array(w, "samples");
-    for (size_t i = 0; i < profile->group_count; i++) {
-        const struct sample_group *group = &profile->groups[i];
-        json_begin_object(w, NULL);
-        json_share(w, "share", group->count, profile->samples);
-        json_uint(w, "count", group->count);
-        write_stack(w, group_view(group));
-        json_end_object(w);
-    }
-    json_end_array(w);
-}
-
-static void write_calls(struct json_writer *w, const struct profile *profile)
-{
-    json_begin_array(w, "calls");
-    for (size_t i = 0; i < profile->call_count; i++) {
-        const struct call_sum *sum = &profile->calls[i];
-        json_begin_object(w, NULL);
-        json_string(w, "call", sum->call);
-        json_string(w, "class", sum->class_name);
-        json_uint(w, "count", sum->count);
-        json_ms(w, "total_ms", sum->total_ns);
-        if (sum->max_ns > 0) {
-            json_ms(w, "max_ms", sum->max_ns);
-        }
-        json_end_object(w);
-    }
-    json_end_array(w);
-}
-
-static void write_spots(struct json_writer *w, const struct profile *profile)
-{
-    json_begin_array(w, "asleep_in");
-    for (size_t i = 0; i < profile->spot_count; i++) {
-        json_begin_object(w, NULL);
-        json_string(w, "syscall", profile->spots[i].syscall_name);
-        json_string(w, "wchan", profile->spots[i].wait_channel);
-        json_uint(w, "count", profile->spots[i].count);
-        json_end_object(w);
-    }
-    json_end_array(w);
-}
-
-static void write_waits(struct json_writer *w, const struct waits *waits)
-{
-    json_begin_array(w, "waited_for");
-    for (size_t i = 0; i < waits->count; i++) {
-        json_begin_object(w, NULL);
-        json_string(w, "detail", waits->kept[i].detail);
-        json_uint(w, "count", waits->kept[i].count);
-        json_end_object(w);
-    }
-    json_end_array(w);
-}
-
-/* What only iterations have. */
-static void write_profile(struct json_writer *w, const struct profile *profile)
-{
-    if (profile->timed)
-        write_time(w, &profile->time);
-    else
-        json_null(w, "time");
-    write_samples(w, profile);
-    if (profile->no_stack != NULL)
-        json_string(w, "no_stack", profile->no_stack);
-    write_calls(w, profile);
-    write_waits(w, &profile->waits);
-    write_spots(w, profile);
 }
 
 static void write_detail(struct json_writer *w, const struct detail *detail, const char *text)
@@ -250,7 +116,7 @@ static void write_stacks(struct json_writer *w, const struct finding *finding)
     json_begin_array(w, "stacks");
     for (size_t i = 0; i < finding->stack_count; i++) {
         json_begin_object(w, NULL);
-        write_stack(w, finding->stacks[i]);
+        json_stack(w, finding->stacks[i]);
         json_end_object(w);
     }
     json_end_array(w);
@@ -262,6 +128,37 @@ static void write_moment(struct json_writer *w, const char *key, uint64_t unix_n
         json_time(w, key, unix_ns);
     else
         json_null(w, key);
+}
+
+/* Of a finding that a rule covers. */
+static void write_rule(struct json_writer *w, const struct rule *rule)
+{
+    struct strbuf text = {0};
+    describe_rule(&text, rule);
+    json_string(w, "suppressed_by", text.data);
+    json_string(w, "rule", rule->text);
+    json_string(w, "reason", rule->reason);
+    json_uint(w, "hits", rule->hits);
+    sb_free(&text);
+}
+
+/* Rules of the user's that matched nothing. */
+static void write_unused(struct json_writer *w, const struct rules *rules)
+{
+    json_begin_array(w, "unused_rules");
+    for (size_t i = 0; rules != NULL && i < rules->count; i++) {
+        const struct rule *rule = &rules->rules[i];
+        if (!rule_is_unused(rule))
+            continue;
+        json_begin_object(w, NULL);
+        json_string(w, "rule", rule->text);
+        json_string(w, "file", rule->file);
+        json_uint(w, "line", rule->line);
+        json_string(w, "reason", rule->reason);
+        json_bool(w, "expired", rule_has_expired(rule));
+        json_end_object(w);
+    }
+    json_end_array(w);
 }
 
 static void write_finding(struct json_writer *w, const struct model *model,
@@ -288,16 +185,15 @@ static void write_finding(struct json_writer *w, const struct model *model,
     json_string(w, "name", finding->loop ? finding->loop->name : "");
     json_end_object(w);
     json_string(w, "host", finding->trace->host);
-    write_stack(w, finding->view);
+    json_stack(w, finding->view);
     write_details(w, &finding->details);
     write_stacks(w, finding);
     write_tasks(w, &finding->tasks);
     if (finding->profile != NULL)
-        write_profile(w, finding->profile);
+        json_profile(w, finding->profile);
     json_bool(w, "over_budget", over_budget(model, finding->max_ns));
-    if (finding->suppressed_by != NULL) {
-        json_string(w, "suppressed_by", finding->suppressed_by);
-    }
+    if (finding->suppressed_by != NULL)
+        write_rule(w, finding->suppressed_by);
     json_end_object(w);
 }
 
@@ -364,6 +260,7 @@ void format_json(struct strbuf *out, const struct model *model,
     json_ms(w, "total_ms", totals.starved_ns);
     json_end_object(w);
     write_losses(w, model);
+    write_unused(w, model->rules);
     write_startup(w, model);
     json_begin_object(w, "dropped");
     json_uint(w, "stalls", totals.dropped_stalls);

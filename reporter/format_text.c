@@ -125,8 +125,7 @@ static void add_finding(const struct text *t, const struct finding *finding, siz
     add_process(t, finding);
     if (finding->suppressed_by != NULL) {
         text_note(t);
-        sb_add(t->out, "suppressed by ");
-        sb_add_clean(t->out, finding->suppressed_by);
+        describe_suppression(t->out, finding->suppressed_by);
         sb_add(t->out, "\n");
     }
     if (finding->profile != NULL)

@@ -20,24 +20,61 @@ void warn_about_symbols(const char *message)
     complain("%s", message);
 }
 
-int load_rules(struct rules **out, const char *suppressions, bool no_builtin)
+void rule_files_add(struct rule_files *files, const char *path)
 {
-    struct rules *rules = rules_new();
+    GROW(files->paths, files->count, files->cap);
+    files->paths[files->count++] = path;
+}
+
+void rule_files_free(struct rule_files *files)
+{
+    free(files->paths);
+    *files = (struct rule_files){0};
+}
+
+static int load_rules_of(struct rules *rules, const char *path)
+{
     char *message = NULL;
+    int result = rules_load(rules, path, &message);
+    if (result < 0)
+        complain("%s", message);
+    free(message);
+    return result;
+}
+
+/* Paths with colons between them, or one that is the name of a file as it stands. */
+static int load_rules_of_list(struct rules *rules, const char *list)
+{
+    struct stat st;
+    if (strchr(list, ':') == NULL || stat(list, &st) == 0)
+        return load_rules_of(rules, list);
     int result = 0;
-    if (suppressions == NULL)
-        suppressions = getenv("STALLTRACE_SUPPRESSIONS");
-    if (suppressions != NULL && suppressions[0] != '\0')
-        result = rules_load(rules, suppressions, &message);
+    for (const char *at = list; result == 0 && *at != '\0'; at += strspn(at, ":")) {
+        size_t len = strcspn(at, ":");
+        char *path = mem_printf("%.*s", (int)len, at);
+        result = len > 0 ? load_rules_of(rules, path) : 0;
+        free(path);
+        at += len;
+    }
+    return result;
+}
+
+int load_rules(struct rules **out, const struct rule_files *files, bool no_builtin)
+{
+    const char *list = getenv("STALLTRACE_SUPPRESSIONS");
+    struct rules *rules = rules_new();
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < files->count; i++)
+        result = load_rules_of(rules, files->paths[i]);
+    if (files->count == 0 && list != NULL && list[0] != '\0')
+        result = load_rules_of_list(rules, list);
     /* After the user's own, so that reports name those where both match. */
     if (!no_builtin)
         rules_add_builtin(rules);
     if (result < 0) {
-        complain("%s", message);
         rules_free(rules);
         rules = NULL;
     }
-    free(message);
     *out = rules;
     return result;
 }
@@ -182,12 +219,28 @@ void set_budget(struct model *model, uint64_t budget_ns)
     }
 }
 
+/* Rules that this command has written itself. */
+static void add_lines(struct rules *rules, const char *lines)
+{
+    char *message = NULL;
+    for (size_t number = 1; lines != NULL && *lines != '\0'; number++) {
+        size_t len = strcspn(lines, "\n");
+        char *line = mem_printf("%.*s", (int)len, lines);
+        (void)rules_add(rules, line, "suppress", number, &message);
+        free(message);
+        message = NULL;
+        free(line);
+        lines += len + (lines[len] == '\n');
+    }
+}
+
 int load(struct loaded *loaded, char **paths, int count, const struct load_options *options)
 {
     *loaded = (struct loaded){.figures_only = options->figures_only};
-    int result = load_rules(&loaded->rules, options->suppressions, options->no_builtin);
+    int result = load_rules(&loaded->rules, &options->suppressions, options->no_builtin);
     if (result < 0)
         return result;
+    add_lines(loaded->rules, options->more_rules);
     loaded->symbols = symbols_new(options->debuginfod, warn_about_symbols);
     model_init(&loaded->model, loaded->symbols, loaded->rules);
     if (options->app_dirs.count > 0)

@@ -4,10 +4,20 @@
 
 #include "model.h"
 
+/* Files of rules, as the options name them. Zero-initialised is none: STALLTRACE_SUPPRESSIONS has
+ * the word. */
+struct rule_files {
+    const char **paths;
+    size_t count, cap;
+};
+void rule_files_add(struct rule_files *files, const char *path);
+void rule_files_free(struct rule_files *files);
+
 /* What the options of `report` and `check` say about loading. */
 struct load_options {
-    const char *suppressions; /* file, or NULL */
-    bool no_builtin;          /* leave the built-in suppressions out */
+    struct rule_files suppressions;
+    const char *more_rules; /* lines of rules, or NULL */
+    bool no_builtin;        /* leave the built-in suppressions out */
     bool debuginfod;
     bool figures_only; /* loops and processes; no findings */
     struct app_dirs app_dirs;
@@ -38,9 +48,9 @@ int load(struct loaded *loaded, char **paths, int count, const struct load_optio
 void complain_missing(const struct loaded *loaded);
 void loaded_free(struct loaded *loaded);
 
-/* The rules that apply: built in, from `suppressions`, or else from STALLTRACE_SUPPRESSIONS.
- * Returns 0 or a negative errno after a complaint. */
-int load_rules(struct rules **out, const char *suppressions, bool no_builtin);
+/* The rules that apply: from the files, or else from those that STALLTRACE_SUPPRESSIONS names,
+ * then built in. Returns 0 or a negative errno after a complaint. */
+int load_rules(struct rules **out, const struct rule_files *files, bool no_builtin);
 
 /* A symboliser's warning goes to stderr. */
 void warn_about_symbols(const char *message);

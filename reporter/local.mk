@@ -33,6 +33,8 @@ libreporter_la_SOURCES = \
 	reporter/place.c \
 	reporter/place.h \
 	reporter/format_json.c \
+	reporter/format_json.h \
+	reporter/format_json_parts.c \
 	reporter/format_stats.c \
 	reporter/format_stats.h \
 	reporter/format_stats_json.c \
@@ -81,6 +83,8 @@ libreporter_la_SOURCES = \
 	reporter/remarks.c \
 	reporter/report.c \
 	reporter/run.c \
+	reporter/run_environment.c \
+	reporter/run_environment.h \
 	reporter/settings.c \
 	reporter/settings.h \
 	reporter/sources.c \
@@ -93,6 +97,9 @@ libreporter_la_SOURCES = \
 	reporter/suppress.c \
 	reporter/suppress.h \
 	reporter/suppress_builtin.c \
+	reporter/suppress_command.c \
+	reporter/suppress_parse.c \
+	reporter/suppress_stack.c \
 	reporter/symbols.c \
 	reporter/symbols.h \
 	reporter/symtab.c \

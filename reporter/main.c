@@ -17,6 +17,7 @@ static const struct command {
     {"report", cmd_report, "show what a recording found"},
     {"stats", cmd_stats, "show how long the iterations of each loop took"},
     {"check", cmd_check, "exit with 1 if a recording has findings, for CI"},
+    {"suppress", cmd_suppress, "write rules that accept what a recording found"},
     {"doctor", cmd_doctor, "say whether a program can be traced"},
 };
 
@@ -26,7 +27,7 @@ static void print_help(void)
           "  stalltrace run -- python3 server.py   live lines while it runs, summary at the end\n"
           "  stalltrace -- ./server --port 80      the same\n"
           "  stalltrace report                     look closer\n"
-          "  stalltrace check                      0 clean, 1 findings, 2 error, 3 no loop seen\n"
+          "  stalltrace check                      0 clean, 1 findings, 2 error, 3 no verdict\n"
           "\n"
           "Usage: stalltrace SUBCOMMAND [options] [arguments]\n"
           "       stalltrace [run options] -- COMMAND...\n"

@@ -81,8 +81,8 @@ static uint64_t stack_key(const struct model *model, const struct trace *trace,
     return hash_bytes(HASH_SEED, &parts, sizeof(parts));
 }
 
-static const char *suppressed_by(const struct model *model, const struct trace *trace,
-                                 const struct stall *stall, const struct stack_view *view)
+static struct rule *suppressed_by(const struct model *model, const struct trace *trace,
+                                  const struct stall *stall, const struct stack_view *view)
 {
     if (model->rules == NULL)
         return NULL;

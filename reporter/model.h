@@ -29,7 +29,7 @@ struct finding {
     uint64_t max_stall;         /* with this number */
     uint64_t first_ns, last_ns; /* when the first and the last of them began (Unix); 0: not known */
     uint64_t in_progress;       /* stalls that had not ended when the trace was read */
-    const char *suppressed_by;  /* the rule, or NULL */
+    struct rule *suppressed_by; /* or NULL */
     /* The longest stall stands for all of them: */
     const char *detail;
     const struct trace *trace;

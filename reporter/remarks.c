@@ -84,6 +84,7 @@ void describe_remarks(struct strbuf *out, const struct model *model, const char 
     describe_starved(out, &totals, prefix);
     bool hinted = false;
     describe_losses(out, model, prefix);
+    describe_unused(out, model->rules, prefix);
     for (size_t i = 0; i < model->trace_count; i++) {
         const struct trace *trace = model->traces[i];
         for (size_t j = 0; j < trace->notice_count; j++) {

@@ -26,7 +26,7 @@ static const char help[] =
     "  -f, --format FORMAT             text (default) or json\n"
     "  -o, --output FILE               write to FILE instead of standard output\n"
     "      --full                      do not fold frames of libc and interpreters\n"
-    "      --suppressions FILE         leave out what the rules in FILE cover\n"
+    "      --suppressions FILE         leave out what the rules in FILE cover (repeatable)\n"
     "      --no-builtin-suppressions   show known idle waits of runtimes\n"
     "      --show-suppressed           show what was left out, too\n"
     "      --app-dir DIR               the user's code is below DIR (repeatable)\n"
@@ -123,7 +123,7 @@ static int parse_options(struct settings *settings, int argc, char **argv)
             settings->format_options.full = true;
             break;
         case OPT_SUPPRESSIONS:
-            settings->load_options.suppressions = optarg;
+            rule_files_add(&settings->load_options.suppressions, optarg);
             break;
         case OPT_NO_BUILTIN:
             settings->load_options.no_builtin = true;
@@ -198,5 +198,6 @@ int cmd_report(int argc, char **argv)
     status = result < 0 ? EXIT_ERROR : write_report(&settings, &loaded.model);
     loaded_free(&loaded);
     app_dirs_free(&settings.load_options.app_dirs);
+    rule_files_free(&settings.load_options.suppressions);
     return status;
 }

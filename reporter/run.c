@@ -21,6 +21,7 @@
 #include "load.h"
 #include "locate.h"
 #include "outdir.h"
+#include "run_environment.h"
 #include "settings.h"
 #include "summary.h"
 #include "verdict.h"
@@ -51,6 +52,7 @@ static const char help[] =
     "      --js, --node          for Node: give JavaScript functions their names\n"
     "      --app-dir DIR         the user's code is what is below DIR (repeatable)\n"
     "      --suppressions FILE   leave findings out that the rules in FILE cover\n"
+    "                            (repeatable; `stalltrace suppress` writes them)\n"
     "  -o, --output DIR          where the traces go (stalltrace.out); earlier\n"
     "                            ones are moved to DIR.old\n"
     "      --shared              processes of other users write there, too\n"
@@ -106,7 +108,7 @@ static const struct option options[] = {
 
 struct run {
     const char *output; /* as the user said, or NULL */
-    const char *suppressions;
+    struct rule_files suppressions;
     bool quiet;
     bool js;
     struct app_dirs app_dirs;
@@ -134,46 +136,6 @@ static int set_setting(int index, const char *value)
     return setenv(setting->variable, value, 1) == 0 ? 0 : -errno;
 }
 
-/* A variable of ours that does not exist is a mistake, and its setting has no effect. */
-static void name_unknown(void)
-{
-    static const char prefix[] = "STALLTRACE_";
-    static const char *const others[] = {"OUTPUT", "SUPPRESSIONS",   "QUIET",
-                                         "LOG",    "SHARED",         "REDACT",
-                                         "PAGER",  "MAX_TOTAL_SIZE", "RUN"};
-    extern char **environ;
-    for (char **v = environ; *v != NULL; v++) {
-        size_t len = strcspn(*v, "=");
-        bool is_known = !starts_with(*v, prefix);
-        char *name = mem_printf("%.*s", (int)len, *v);
-        for (int i = 0; !is_known && i < recording_setting_count; i++)
-            is_known = strcmp(name, recording_settings[i].variable) == 0;
-        for (size_t i = 0; !is_known && i < COUNT_OF(others); i++)
-            is_known = strcmp(name + strlen(prefix), others[i]) == 0;
-        if (!is_known)
-            complain(
-                "%s: there is no such setting; `stalltrace run --help` and the manual list them",
-                name);
-        free(name);
-    }
-}
-
-/* Values from the environment are held to the same: the program must not start with a bad one. */
-static int check_environment(void)
-{
-    name_unknown();
-    for (int i = 0; i < recording_setting_count; i++) {
-        const struct setting *setting = &recording_settings[i];
-        const char *value = getenv(setting->variable);
-        if (value != NULL && setting->check(value) < 0) {
-            complain("%s: '%s' is not understood; allowed: %s", setting->variable, value,
-                     setting->allowed);
-            return -EINVAL;
-        }
-    }
-    return 0;
-}
-
 static int set_error_exitcode(struct run *run, const char *value)
 {
     char *end = NULL;
@@ -199,7 +161,7 @@ static int parse_options(struct run *run, int argc, char **argv)
         }
         switch (option) {
         case OPT_SUPPRESSIONS:
-            run->suppressions = optarg;
+            rule_files_add(&run->suppressions, optarg);
             break;
         case OPT_ERROR_EXITCODE:
             if (set_error_exitcode(run, optarg) < 0)
@@ -305,6 +267,20 @@ static char *make_id(bool nested)
     return mem_printf("%016" PRIx64, number);
 }
 
+/* For runs and reports inside the program: the files by their absolute paths. */
+static void set_suppressions(const struct rule_files *files)
+{
+    struct strbuf list = {0};
+    for (size_t i = 0; i < files->count; i++) {
+        char *path = absolute(files->paths[i]);
+        sb_add(&list, i > 0 ? ":" : "");
+        sb_add(&list, path);
+        free(path);
+    }
+    setenv("STALLTRACE_SUPPRESSIONS", list.data, 1);
+    sb_free(&list);
+}
+
 /* The environment that the program is to find. */
 static void set_environment(const struct run *run, const char *library)
 {
@@ -322,11 +298,8 @@ static void set_environment(const struct run *run, const char *library)
         setenv("STALLTRACE_SHARED", "1", 1);
     if (run->quiet)
         setenv("STALLTRACE_QUIET", "1", 1);
-    if (run->suppressions != NULL) {
-        char *path = absolute(run->suppressions);
-        setenv("STALLTRACE_SUPPRESSIONS", path, 1);
-        free(path);
-    }
+    if (run->suppressions.count > 0)
+        set_suppressions(&run->suppressions);
 }
 
 static void choose_directory(struct run *run)
@@ -346,7 +319,7 @@ static void choose_directory(struct run *run)
  * on, or the exit status. */
 static int prepare(struct run *run)
 {
-    if (check_environment() < 0 || load_rules(&run->rules, run->suppressions, false) < 0)
+    if (check_environment() < 0 || load_rules(&run->rules, &run->suppressions, false) < 0)
         return EXIT_ERROR;
     const char *quiet = getenv("STALLTRACE_QUIET");
     if (quiet != NULL && quiet[0] != '\0' && strcmp(quiet, "0") != 0)
@@ -484,6 +457,7 @@ int cmd_run(int argc, char **argv)
     rules_free(run.rules);
     criteria_free(&run.criteria);
     app_dirs_free(&run.app_dirs);
+    rule_files_free(&run.suppressions);
     free(run.directory);
     free(run.id);
     return status;

@@ -125,6 +125,7 @@ E2E_TESTS = \
 	tests/e2e/test_redis.py \
 	tests/e2e/test_run.py \
 	tests/e2e/test_servers.py \
+	tests/e2e/test_suppress.py \
 	tests/e2e/test_symbols.py \
 	tests/e2e/test_trace_lint.py \
 	tests/e2e/test_trace_size.py \

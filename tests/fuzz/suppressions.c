@@ -30,6 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     write_file(rules, data, size);
     run_command(cmd_check, "--suppressions", rules, trace, NULL);
     run_command(cmd_report, "--no-builtin-suppressions", "--suppressions", rules, trace, NULL);
+    run_command(cmd_report, "--format", "json", "--suppressions", rules, trace, NULL);
+    run_command(cmd_suppress, "--suppressions", rules, trace, NULL);
     forget_command();
     return 0;
 }

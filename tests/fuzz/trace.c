@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     run_command(cmd_report, trace, NULL);
     run_command(cmd_report, "--format", "json", trace, NULL);
     run_command(cmd_check, trace, NULL);
+    run_command(cmd_suppress, "--no-builtin-suppressions", trace, NULL);
     run_command(cmd_stats, trace, NULL);
     run_command(cmd_stats, "--format", "json", trace, NULL);
     forget_command();

@@ -288,10 +288,15 @@ END_TEST
 START_TEST(suppressed_findings_stand_apart)
 {
     char *message = NULL;
-    ck_assert_int_eq(rules_add(rules, "frame:handle_* module:app", "t:1", &message), 0);
+    ck_assert_int_eq(rules_add(rules, "frame:handle_* module:app # why", "t", 1, &message), 0);
     const struct finding *f = finding_of(
         MODULES, STACK(1, NATIVE(1, "0x1") "," NATIVE(3, "0x6") "," NATIVE(3, "0x7"), ""));
-    ck_assert_str_eq(f->suppressed_by, "frame:handle_* module:app (t:1)");
+    ck_assert_ptr_nonnull(f->suppressed_by);
+    ck_assert_str_eq(f->suppressed_by->text, "frame:handle_* module:app");
+    ck_assert_str_eq(f->suppressed_by->reason, "why");
+    ck_assert_uint_eq(rules_unused(rules), 0);
+    model_sort(&model);
+    ck_assert_uint_eq(f->suppressed_by->hits, f->count);
     ck_assert_uint_eq(model_totals(&model).findings, 0);
     ck_assert_uint_eq(model_totals(&model).suppressed, 1);
 }

@@ -341,7 +341,7 @@ START_TEST(a_suppressed_stall_excuses_its_iteration)
 {
     struct rules *rules = rules_new();
     char *message = NULL;
-    ck_assert_int_eq(rules_add(rules, "call:clock_nanosleep", "t:1", &message), 0);
+    ck_assert_int_eq(rules_add(rules, "call:clock_nanosleep", "t", 1, &message), 0);
     model.rules = rules;
     model.budget_ns = 1000000000;
     feed(STALL(1, "clock_nanosleep", 1, 1400000000, true)

@@ -1,0 +1,14 @@
+/* Parts of `report --format json`. */
+#ifndef STALLTRACE_FORMAT_JSON_H
+#define STALLTRACE_FORMAT_JSON_H
+
+#include "iteration.h"
+#include "json_writer.h"
+#include "stackview.h"
+
+/* The members of a stack, in an object that has begun. */
+void json_stack(struct json_writer *w, const struct stack_view *view);
+/* The members that only iterations have. */
+void json_profile(struct json_writer *w, const struct profile *profile);
+
+#endif
