@@ -94,12 +94,13 @@ def run(argv, env, deadline, log, cwd=None):
 
 
 def lint(setting, traces, remove=True):
-    """Notes what the traces of a run hold that no trace may hold."""
+    """Notes what the traces of a run hold that no trace may hold; such traces are kept."""
     files = sorted(traces.glob("*.jsonl"))
     if files:
         result = subprocess.run([SOURCE / "scripts" / "trace-lint", *files], stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, text=True, check=False)
         setting.lint += result.stdout.splitlines()
+        remove = remove and result.returncode == 0
     if remove:
         shutil.rmtree(traces, ignore_errors=True)
 

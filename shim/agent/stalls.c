@@ -89,6 +89,9 @@ static void take_capture(struct st_capture *c)
         st_take_sample(c);
         return;
     }
+    /* A call before this one may be written as one that hangs: its end is written first, so that
+     * the trace is right wherever the process is killed. */
+    st_take_call_ends(c->slot);
     const struct st_call *call = &st_shared->calls[c->call];
     uint64_t ns = st_unfrozen_ns(c->t0, c->t0 + c->ticks);
     uint64_t threshold = st_shared->settings->threshold_ns[c->class];

@@ -1,8 +1,11 @@
 """Each stall has one beginning and one end, and none is made of time for which the machine had no
 CPU for the program."""
+import subprocess
+import time
+
 import pytest
 
-from harness import busy
+from harness import PRELOAD, Traces, busy, environment
 
 
 def stalls_of(run, kind):
@@ -78,3 +81,18 @@ def test_beside_busy_loops_sleeps_are_found_as_long_as_they_are(run, program):
     with busy(5):
         done = run(program("loop_epoll"), "sleep")
     assert any(e - s >= 15 for _, e, s in stalls_of(done, "call"))
+
+
+def test_a_hang_is_ended_before_what_came_after_it_is_written(tmp_path):
+    """Whenever the process is killed: the traces are linted."""
+    setting = {"LD_PRELOAD": PRELOAD, "STALLTRACE_THRESHOLD": "0", "STALLTRACE_STRICT": "all",
+               "STALLTRACE_LOOPS": "main"}
+    program = ("import os, time\nos.write(1, b'x')\n"
+               "while True:\n time.sleep(0.002)\n for i in range(20): os.access('/', 0)")
+    for moment in range(100):
+        traces = Traces(tmp_path / str(moment))
+        with subprocess.Popen(["/usr/bin/python3", "-c", program], stdout=subprocess.PIPE,
+                              env=environment(setting | {"STALLTRACE_OUTPUT": str(traces.dir)})) as p:
+            p.stdout.read(1)
+            time.sleep(moment * 0.0004)  # any moment will do
+            p.kill()
