@@ -107,9 +107,14 @@ static void join(struct finding *whole, struct finding *line)
         whole->max_ns = line->max_ns;
         whole->max_stall = line->max_stall;
         whole->detail = line->detail;
+        whole->wait_kind = line->wait_kind;
         whole->trace = line->trace;
         whole->loop = line->loop;
         whole->view = line->view;
+    }
+    if (line->holder.pid > 0 && line->holder_ns >= whole->holder_ns) {
+        whole->holder = line->holder;
+        whole->holder_ns = line->holder_ns;
     }
     if (line->first_ns > 0 && (whole->first_ns == 0 || line->first_ns < whole->first_ns))
         whole->first_ns = line->first_ns;
@@ -180,9 +185,15 @@ static void represent(struct finding *finding, const struct stack_view *view,
         finding->max_stall = stall->ended ? 0 : stall->id;
         if (stall->detail != NULL) /* those that were only counted have none */
             finding->detail = stall->detail;
+        if (stall->wait_kind != NULL)
+            finding->wait_kind = stall->wait_kind;
         finding->trace = trace;
         finding->loop = stall->loop;
         finding->view = view;
+    }
+    if (stall->holder.pid > 0 && stall->elapsed_ns >= finding->holder_ns) {
+        finding->holder = stall->holder;
+        finding->holder_ns = stall->elapsed_ns;
     }
     if (stall->ended && stall->elapsed_ns > finding->ended_max_ns)
         finding->ended_max_ns = stall->elapsed_ns;

@@ -161,6 +161,15 @@ static void write_unused(struct json_writer *w, const struct rules *rules)
     json_end_array(w);
 }
 
+static void write_wait(struct json_writer *w, const struct finding *finding)
+{
+    const struct wait *wait = finding->profile != NULL ? profile_wait(finding->profile) : NULL;
+    if (wait != NULL)
+        json_wait(w, wait->wait_kind, &wait->holder);
+    else
+        json_wait(w, finding->wait_kind, &finding->holder);
+}
+
 static void write_finding(struct json_writer *w, const struct model *model,
                           const struct finding *finding)
 {
@@ -171,6 +180,7 @@ static void write_finding(struct json_writer *w, const struct model *model,
     json_string(w, "callee", finding->kind == STALL_CALL ? finding->view->callee : NULL);
     json_string(w, "class", finding->class_name);
     json_string(w, "detail", finding->detail);
+    write_wait(w, finding);
     json_bool(w, "strict", finding->strict);
     json_uint(w, "count", finding->count);
     json_ms(w, "total_ms", finding->total_ns);

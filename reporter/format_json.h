@@ -8,6 +8,8 @@
 
 /* The members of a stack, in an object that has begun. */
 void json_stack(struct json_writer *w, const struct stack_view *view);
+/* The members that say what it waited for, beside the words. */
+void json_wait(struct json_writer *w, const char *kind, const struct holder *holder);
 /* The members that only iterations have. */
 void json_profile(struct json_writer *w, const struct profile *profile);
 

@@ -108,12 +108,33 @@ static void write_spots(struct json_writer *w, const struct profile *profile)
     json_end_array(w);
 }
 
+void json_wait(struct json_writer *w, const char *kind, const struct holder *holder)
+{
+    json_string(w, "wait_kind", kind);
+    if (holder->pid <= 0) {
+        json_null(w, "holder");
+        return;
+    }
+    json_begin_object(w, "holder");
+    json_int(w, "pid", holder->pid);
+    if (holder->tid > 0)
+        json_int(w, "tid", holder->tid);
+    else
+        json_null(w, "tid");
+    json_string(w, "name", holder->name);
+    json_string(w, "file", holder->file);
+    json_int(w, "line", holder->line);
+    json_string(w, "function", holder->function);
+    json_end_object(w);
+}
+
 static void write_waits(struct json_writer *w, const struct waits *waits)
 {
     json_begin_array(w, "waited_for");
     for (size_t i = 0; i < waits->count; i++) {
         json_begin_object(w, NULL);
         json_string(w, "detail", waits->kept[i].detail);
+        json_wait(w, waits->kept[i].wait_kind, &waits->kept[i].holder);
         json_uint(w, "count", waits->kept[i].count);
         json_end_object(w);
     }

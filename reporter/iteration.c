@@ -49,18 +49,18 @@ static void add_spot(struct profile *profile, const struct blind_spot *spot)
     profile->spots[profile->spot_count++] = *spot;
 }
 
-static void add_wait(struct waits *waits, const char *detail, uint64_t count)
+static void add_wait(struct waits *waits, const struct wait *wait)
 {
     for (size_t i = 0; i < waits->count; i++) {
-        if (strcmp(waits->kept[i].detail, detail) == 0) {
-            add_to(&waits->kept[i].count, count);
+        if (strcmp(waits->kept[i].detail, wait->detail) == 0) {
+            add_to(&waits->kept[i].count, wait->count);
             return;
         }
     }
     if (waits->count < WAITS_KEPT)
-        waits->kept[waits->count++] = (struct wait){detail, count};
+        waits->kept[waits->count++] = *wait;
     else
-        add_to(&waits->others, count);
+        add_to(&waits->others, wait->count);
 }
 
 void profile_sample(struct profile *profile, const struct sample *sample,
@@ -76,7 +76,8 @@ void profile_sample(struct profile *profile, const struct sample *sample,
         add_to(&profile->no_stack_count, sample->count);
     }
     if (sample->detail != NULL)
-        add_wait(&profile->waits, sample->detail, sample->count);
+        add_wait(&profile->waits,
+                 &(struct wait){sample->detail, sample->wait_kind, sample->holder, sample->count});
 }
 
 static void add_call(struct profile *profile, const struct call_sum *sum)
@@ -129,7 +130,7 @@ void profile_merge(struct profile *into, const struct profile *from)
     for (size_t i = 0; i < from->spot_count; i++)
         add_spot(into, &from->spots[i]);
     for (size_t i = 0; i < from->waits.count; i++)
-        add_wait(&into->waits, from->waits.kept[i].detail, from->waits.kept[i].count);
+        add_wait(&into->waits, &from->waits.kept[i]);
     add_to(&into->waits.others, from->waits.others);
     if (from->no_stack != NULL)
         into->no_stack = from->no_stack;
@@ -237,4 +238,23 @@ void profile_free(struct profile *profile)
     free(profile->spots);
     free(profile->calls);
     *profile = (struct profile){0};
+}
+
+const struct wait *profile_wait(const struct profile *profile)
+{
+    const struct waits *waits = &profile->waits;
+    for (size_t i = 0; i < waits->count; i++) {
+        const struct wait *heaviest = &waits->kept[i];
+        uint64_t count = 0;
+        for (size_t j = 0; j < waits->count; j++) {
+            const struct wait *wait = &waits->kept[j];
+            if (wait->wait_kind != heaviest->wait_kind)
+                continue;
+            count += wait->count;
+            heaviest = wait->count > heaviest->count ? wait : heaviest;
+        }
+        if (count > profile->samples / 2)
+            return heaviest;
+    }
+    return NULL;
 }

@@ -30,6 +30,8 @@ enum { WAITS_KEPT = 16 };
 struct waits {
     struct wait {
         const char *detail;
+        const char *wait_kind; /* or NULL */
+        struct holder holder;
         uint64_t count; /* samples */
     } kept[WAITS_KEPT];
     size_t count;
@@ -64,6 +66,8 @@ void profile_merge(struct profile *into, const struct profile *from);
 void profile_sort(struct profile *profile);
 /* The heaviest; NULL where there are no samples. */
 const struct sample_group *profile_dominant(const struct profile *profile);
+/* What more than half of the samples waited for; NULL where there is no such thing. */
+const struct wait *profile_wait(const struct profile *profile);
 /* The stack that stands for a group: of the commonest line of its culprit. */
 const struct stack_view *group_view(const struct sample_group *group);
 void profile_free(struct profile *profile);

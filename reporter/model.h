@@ -32,6 +32,9 @@ struct finding {
     struct rule *suppressed_by; /* or NULL */
     /* The longest stall stands for all of them: */
     const char *detail;
+    const char *wait_kind; /* or NULL */
+    struct holder holder;  /* of the longest stall of which one is known */
+    uint64_t holder_ns;    /* how long that was */
     const struct trace *trace;
     const struct loop *loop;       /* or NULL */
     const struct stack_view *view; /* of an iteration: the stack that most samples have */

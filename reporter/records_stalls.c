@@ -26,6 +26,19 @@ static uint64_t threshold_of(const struct trace *trace, const char *class_name)
     return known != NULL ? (uint64_t)(uintptr_t)known - 1 : usual;
 }
 
+static struct holder read_holder(struct json_object *record)
+{
+    struct json_object *holder = get_object(record, "holder");
+    if (holder == NULL)
+        return (struct holder){0};
+    return (struct holder){.pid = (int64_t)get_number(holder, "pid"),
+                           .tid = (int64_t)get_number(holder, "tid"),
+                           .name = get_text(holder, "name"),
+                           .file = get_text(holder, "file"),
+                           .function = get_text(holder, "function"),
+                           .line = get_line(holder, "line")};
+}
+
 /* What `stall` and `more` have in common. */
 static bool read_stall_base(struct trace *trace, struct json_object *record, struct stall *stall)
 {
@@ -40,6 +53,8 @@ static bool read_stall_base(struct trace *trace, struct json_object *record, str
     stall->call = get_text(record, "call");
     stall->class_name = get_text(record, "class");
     stall->detail = get_text(record, "detail");
+    stall->wait_kind = get_text(record, "wait_kind");
+    stall->holder = read_holder(record);
     stall->stack_id = get_number(record, "stack");
     stall->stack = map_get(&trace->stacks, stall->stack_id);
     stall->strict = get_bool(record, "strict");
@@ -119,6 +134,8 @@ bool trace_read_sample(struct trace *trace, struct json_object *record,
     }
     sample.stack = map_get(&trace->stacks, sample.stack_id);
     sample.detail = get_text(record, "detail");
+    sample.wait_kind = get_text(record, "wait_kind");
+    sample.holder = read_holder(record);
     sample.no_stack = get_text(record, "no_stack");
     sample.task = get_text(record, "task");
     sample.coroutine = get_text(record, "coroutine");

@@ -109,15 +109,25 @@ struct breakdown {
     uint64_t threshold_ns; /* of iterations */
 };
 
+/* Who held what a call waited for: a thread of the process, or another process. */
+struct holder {
+    int64_t pid;                        /* 0: nobody is known */
+    int64_t tid;                        /* 0: another process */
+    const char *name, *file, *function; /* or NULL */
+    int line;
+};
+
 /* Where a thread was, some time in an over-long iteration. */
 struct sample {
     uint64_t stack_id;
     const struct stack *stack; /* or NULL */
     uint64_t count;
-    bool asleep;                  /* in something that no wrapper saw: */
-    const char *syscall_name;     /* or NULL */
-    const char *wait_channel;     /* or NULL */
-    const char *detail;           /* what the call that it was in waited for, or NULL */
+    bool asleep;              /* in something that no wrapper saw: */
+    const char *syscall_name; /* or NULL */
+    const char *wait_channel; /* or NULL */
+    const char *detail;       /* what the call that it was in waited for, or NULL */
+    const char *wait_kind;    /* of which kind that is, or NULL */
+    struct holder holder;
     const char *no_stack;         /* why it has no stack, or only Python's frames; or NULL */
     const char *task, *coroutine; /* or NULL */
 };
@@ -130,7 +140,9 @@ struct stall {
     const struct loop *loop; /* NULL where the trace does not say */
     const char *call;        /* NULL for an iteration */
     const char *class_name;
-    const char *detail; /* or NULL */
+    const char *detail;    /* or NULL */
+    const char *wait_kind; /* of which kind what it waited for is, or NULL */
+    struct holder holder;
     uint64_t stack_id;
     const struct stack *stack; /* or NULL */
     uint64_t at_ns;

@@ -131,6 +131,7 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/v8.c \
 	shim/agent/v8.h \
 	shim/agent/watch.c \
+	shim/agent/waited.c \
 	shim/agent/what.c \
 	shim/agent/words.c \
 	shim/nowait.h \

@@ -81,6 +81,19 @@ void st_what_of_capture(struct st_capture *c, const struct st_call *call);
 /* The beginning of a file of /proc, as text; false: there is none. */
 bool st_read_text(const char *path, char *out, size_t size);
 void st_what_text(const struct st_what *w, const struct st_call *c, char *out, size_t size);
+/* Of which kind it is (waited.c): "time", "socket", "lock", …; NULL: not known. */
+const char *st_wait_kind(const struct st_what *w, const struct st_call *c);
+
+/* Who holds what is waited for: a thread of this process, or another process. */
+struct st_held {
+    pid_t pid, tid; /* pid 0: nobody is known; tid 0: another process */
+    pid_t child;    /* nobody holds it: it is this child that is waited for, through a pipe, say */
+    char name[32];
+    char file[256], function[128]; /* where its Python code is; empty: it runs none, or not known */
+    int line;
+};
+void st_held_by_thread(struct st_held *held, pid_t tid);
+void st_held_by_process(struct st_held *held, pid_t pid);
 /* The thread that holds what the call waits for, and its pthread_t (0: not known); 0: no thread is
  * known. */
 pid_t st_holder_of(const struct st_what *w, const struct st_call *c, uint64_t *thread);
@@ -92,7 +105,9 @@ struct st_text;
 void st_add_process(struct st_text *t, const char *what, pid_t pid, bool child);
 /* The child, or who holds the lock on a file, that a call waits for. */
 void st_add_other(struct st_text *t, const struct st_slot *s, const struct st_what *what,
-                  const struct st_call *call, const uint64_t *args);
+                  const struct st_call *call, const uint64_t *args, struct st_held *held);
+/* What the kernel calls it; empty where it is gone. */
+void st_process_name(pid_t pid, char *out, size_t size);
 void st_add_thread(struct st_text *t, const char *what, pid_t tid);
 
 /* ---- holders (holder.c) ---- */
@@ -104,9 +119,9 @@ bool st_is_gil(const struct st_call *call, uint64_t cond);
 const char *st_own_wait(const struct st_call *call, const struct st_what *what,
                         const struct st_py_raw *py, int n);
 /* Of a call that the slot's thread is still in: adds to its text who holds what it waits for, and
- * where that thread's Python code is now, as far as it can be told. */
+ * where that thread's Python code is now, as far as it can be told; the same as data in `held`. */
 void st_add_holder(const struct st_slot *s, const struct st_what *what, const struct st_call *call,
-                   const uint64_t *args, char *detail, size_t size);
+                   const uint64_t *args, char *detail, size_t size, struct st_held *held);
 /* Name of a thread of this process; empty where it is gone. */
 void st_thread_name(pid_t tid, char *out, size_t size);
 
@@ -121,6 +136,8 @@ struct st_stall {
     bool strict, ended;
     uint64_t at_ns, elapsed_ns, starved_ns; /* starved_ns: part of elapsed_ns */
     const char *detail;
+    const char *wait_kind;         /* of what it waited for (st_wait_kind), or NULL */
+    const struct st_held *held;    /* NULL, or no pid: nobody is known */
     const struct st_py_task *task; /* NULL, or no name: none is known */
     const char *no_stack;          /* of an iteration, as of its first sample */
 };
@@ -174,11 +191,17 @@ uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stac
 uint32_t st_record_stall(const struct st_stall *stall);
 uint64_t st_record_stall_still(uint32_t stall, uint64_t ns, uint64_t starved_ns);
 void st_record_stall_end(uint32_t stall, uint64_t ns, uint64_t starved_ns);
-/* A sample of an iteration: its stack (0: none), what the thread slept in (NULL: it ran), what the
- * call that it was in waited for (NULL: it was in none), why there is no stack, or none but
- * Python's frames (NULL: there is, or it is not known). */
-void st_record_sample(uint32_t stall, uint32_t stack, const struct st_sleep *asleep,
-                      const char *detail, const struct st_py_task *task, const char *no_stack);
+/* A sample of an iteration. */
+struct st_sample {
+    uint32_t stack;                /* 0: none */
+    const struct st_sleep *asleep; /* NULL: it ran */
+    const char *detail;            /* what the call that it was in waited for; NULL: in none */
+    const char *wait_kind;
+    const struct st_held *held;
+    const struct st_py_task *task;
+    const char *no_stack; /* why there is no stack, or none but Python's frames; NULL: there is */
+};
+void st_record_sample(uint32_t stall, const struct st_sample *sample);
 void st_record_iteration_end(uint32_t stall, const struct st_time *time,
                              const struct st_iteration *it);
 /* Stalls that were counted: how many, for how long in all, how much of that without a CPU, and the

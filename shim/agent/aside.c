@@ -45,6 +45,7 @@ bool st_keep_aside(const struct st_capture *c, const struct st_stack *stack,
         strncpy(a->detail, stall->detail ? stall->detail : "", DETAIL - 1);
         a->stall.detail = a->detail;
         a->stall.task = &a->task;
+        a->stall.held = NULL;
         return true;
     }
     return false;

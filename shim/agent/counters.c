@@ -41,11 +41,13 @@ static struct st_counter *counter_of(const struct st_stall *stall, const struct 
             c->like = *s;
             c->like.detail = NULL;
             c->like.task = NULL;
+            c->like.held = NULL;
             order[used++] = c;
             return c;
         }
         if (c->like.stack == s->stack && c->like.loop == s->loop && c->like.strict == s->strict &&
-            c->like.class == s->class && c->like.call == s->call)
+            c->like.class == s->class && c->like.call == s->call &&
+            c->like.wait_kind == s->wait_kind)
             return c;
     }
     return NULL;
@@ -69,7 +71,7 @@ static void write_count(struct st_counter *c)
  * said of it is that it is lost. */
 static void begin_to_count(struct st_counter *c)
 {
-    enum { MORE_BYTES = 240 };
+    enum { MORE_BYTES = 270 };
     if (c->counts)
         return;
     c->counts = true;

@@ -91,7 +91,7 @@ static bool find_place(uint64_t tstate, struct st_py_raw *at, struct st_py_name 
     return n > 0 && st_py_resolve(py, &raw[0], name) == 0 && (*at = raw[0], true);
 }
 
-static void add_place(struct st_text *t, uint64_t tstate)
+static void add_place(struct st_text *t, uint64_t tstate, struct st_held *held)
 {
     static struct st_py_name names[2];
     struct st_py_raw at[2];
@@ -109,9 +109,15 @@ static void add_place(struct st_text *t, uint64_t tstate)
     }
     st_text_add(t, " in ");
     st_text_add(t, names[1].function);
+    struct st_text file = {held->file, sizeof(held->file), 0};
+    struct st_text function = {held->function, sizeof(held->function), 0};
+    st_text_add(&file, names[1].file);
+    st_text_add(&function, names[1].function);
+    held->line = names[1].line;
 }
 
-static void add_gil_holder(struct st_text *t, const struct st_slot *s, uint64_t cond)
+static void add_gil_holder(struct st_text *t, const struct st_slot *s, uint64_t cond,
+                           struct st_held *held)
 {
     struct gil gil;
     uint64_t pthread;
@@ -123,22 +129,25 @@ static void add_gil_holder(struct st_text *t, const struct st_slot *s, uint64_t 
     if (!tid)
         return;
     st_add_thread(t, ", held by thread ", tid);
-    add_place(t, gil.last_holder);
+    st_held_by_thread(held, tid);
+    add_place(t, gil.last_holder, held);
 }
 
 void st_add_holder(const struct st_slot *s, const struct st_what *what, const struct st_call *call,
-                   const uint64_t *args, char *detail, size_t size)
+                   const uint64_t *args, char *detail, size_t size, struct st_held *held)
 {
     struct st_text t = {detail, size, strlen(detail)};
-    st_add_other(&t, s, what, call, args);
+    st_add_other(&t, s, what, call, args, held);
     uint64_t thread, cond;
     if (call->rule == ST_RULE_COND && what->kind == ST_WHAT_WORDS) {
         memcpy(&cond, what->bytes, sizeof(cond));
-        add_gil_holder(&t, s, cond);
+        add_gil_holder(&t, s, cond, held);
         return;
     }
     pid_t tid = st_holder_of(what, call, &thread);
+    if (tid)
+        st_held_by_thread(held, tid);
     uint64_t tstate = tid ? st_py_tstate_of(&st_shared->py, thread, tid) : 0;
     if (tstate)
-        add_place(&t, tstate);
+        add_place(&t, tstate, held);
 }

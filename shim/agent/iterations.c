@@ -27,6 +27,8 @@ struct early {
     bool is_asleep;
     struct st_sleep asleep;
     char detail[256];
+    const char *wait_kind;
+    struct st_held held;
     const char *no_stack; /* why there is none, or none but Python's frames; or NULL */
     struct st_py_task task;
 };
@@ -83,8 +85,13 @@ static struct st_stack unwound;
 
 static void write_sample(struct watched *w, const struct early *e)
 {
-    st_record_sample(w->stall, e->stack, e->is_asleep ? &e->asleep : NULL, e->detail, &e->task,
-                     e->no_stack);
+    st_record_sample(w->stall, &(struct st_sample){.stack = e->stack,
+                                                   .asleep = e->is_asleep ? &e->asleep : NULL,
+                                                   .detail = e->detail,
+                                                   .wait_kind = e->wait_kind,
+                                                   .held = &e->held,
+                                                   .task = &e->task,
+                                                   .no_stack = e->no_stack});
 }
 
 /* Reports the iteration, with the samples that were taken of it. */
@@ -237,15 +244,18 @@ static bool sample_call(struct st_slot *s, struct watched *w, uint32_t index, ui
      */
     const struct st_call *call = &st_shared->calls[p.call];
     st_what_remote(&what, call, p.args, st_ticks_to_ns(st_ticks_now() - t0));
+    static struct early e;
+    memset(&e, 0, sizeof(e));
     st_what_text(&what, call, detail, sizeof(detail));
-    st_add_holder(s, &what, call, p.args, detail, sizeof(detail));
+    st_add_holder(s, &what, call, p.args, detail, sizeof(detail), &e.held);
+    e.wait_kind = e.held.child ? "child" : st_wait_kind(&what, call);
     if (!st_copy_progress(s, &p))
         return false;
     const char *own = st_own_wait(call, &what, p.py, p.py_len);
-    if (own && strncmp(detail, own, strlen(own)) != 0)
+    if (own && strncmp(detail, own, strlen(own)) != 0) {
         strcpy(detail, own);
-    static struct early e;
-    memset(&e, 0, sizeof(e));
+        e.wait_kind = "thread"; /* its start: the GIL says so itself */
+    }
     st_unwind(p.regs, p.regs[ST_RSP], p.stack, p.len, &unwound);
     struct st_where where = {&unwound, p.py, p.py_len, p.regs[ST_RSP], t0, call, p.args};
     if (!st_runs(index, s->generation, &where)) {

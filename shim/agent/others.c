@@ -46,6 +46,13 @@ static void add_command(struct st_text *t, pid_t pid, bool arguments)
     st_text_char(t, ')');
 }
 
+void st_process_name(pid_t pid, char *out, size_t size)
+{
+    if (!read_of(pid, "/comm", out, size))
+        out[0] = 0;
+    out[strcspn(out, "\n")] = 0;
+}
+
 void st_add_process(struct st_text *t, const char *what, pid_t pid, bool child)
 {
     st_text_add(t, what);
@@ -160,7 +167,7 @@ static pid_t holder_in(const char *line, const char *kind, const char *file)
     return (pid_t)number_at(&at);
 }
 
-static void add_lock_holder(struct st_text *t, int fd, const char *kind)
+static void add_lock_holder(struct st_text *t, int fd, const char *kind, struct st_held *held)
 {
     static char text[32768];
     char path[48] = "", file[64] = "";
@@ -182,17 +189,18 @@ static void add_lock_holder(struct st_text *t, int fd, const char *kind)
             st_text_add(t, ", held by this process");
         else
             st_add_process(t, ", held by pid ", pid, false);
+        st_held_by_process(held, pid);
         return;
     }
 }
 
 void st_add_other(struct st_text *t, const struct st_slot *s, const struct st_what *what,
-                  const struct st_call *call, const uint64_t *args)
+                  const struct st_call *call, const uint64_t *args, struct st_held *held)
 {
     if (call->rule == ST_RULE_CHILD)
         add_child(t, s, args);
     if (call->rule == ST_RULE_FLOCK)
-        add_lock_holder(t, (int)args[0], call->name);
+        add_lock_holder(t, (int)args[0], call->name, held);
     if (!st_waits_for_any(call) || what->kind == ST_WHAT_SOCKET || !args[1])
         return;
     int fd = -1;
@@ -201,5 +209,5 @@ void st_add_other(struct st_text *t, const struct st_slot *s, const struct st_wh
         st_mem_read(args[2], &fd, sizeof(fd)) == 0)
         pid = pid_of_pidfd(fd);
     if (pid > 0 || (pid = child_of(s)) > 0)
-        st_add_process(t, ", child pid ", pid, true);
+        st_add_process(t, ", child pid ", held->child = pid, true);
 }

@@ -31,6 +31,29 @@ static void add_elapsed(uint64_t ns, uint64_t starved_ns)
         js_number("starved_ns", starved_ns);
 }
 
+/* What it waited for: in words, of which kind, and who holds it. */
+static void add_wait(const char *detail, const char *kind, const struct st_held *held)
+{
+    if (detail && detail[0])
+        js_string("detail", detail);
+    if (kind)
+        js_string("wait_kind", kind);
+    if (!held || !held->pid)
+        return;
+    js_open("holder", '{');
+    js_number("pid", (uint64_t)held->pid);
+    if (held->tid)
+        js_number("tid", (uint64_t)held->tid);
+    if (held->name[0])
+        js_string("name", held->name);
+    if (held->file[0]) {
+        js_string("file", held->file);
+        js_number("line", held->line > 0 ? (uint64_t)held->line : 0);
+        js_string("function", held->function);
+    }
+    js_close('}');
+}
+
 uint32_t st_record_stall(const struct st_stall *stall)
 {
     js_begin("stall");
@@ -39,8 +62,7 @@ uint32_t st_record_stall(const struct st_stall *stall)
     js_number("loop", stall->loop);
     js_string("call", stall->iteration ? "iteration" : stall->call->name);
     js_string("class", stall->iteration ? "iteration" : class_names[stall->class]);
-    if (stall->detail && stall->detail[0])
-        js_string("detail", stall->detail);
+    add_wait(stall->detail, stall->wait_kind, stall->held);
     if (stall->stack)
         js_number("stack", stall->stack);
     if (stall->no_stack)
@@ -85,24 +107,22 @@ uint64_t st_record_stall_still(uint32_t stall, uint64_t ns, uint64_t starved_ns)
     return ns + (ns / 8 > LEAST_GAP_NS ? ns / 8 : LEAST_GAP_NS);
 }
 
-void st_record_sample(uint32_t stall, uint32_t stack, const struct st_sleep *asleep,
-                      const char *detail, const struct st_py_task *task, const char *no_stack)
+void st_record_sample(uint32_t stall, const struct st_sample *sample)
 {
     js_begin("sample");
     js_number("stall", stall);
-    if (stack)
-        js_number("stack", stack);
-    if (detail && detail[0])
-        js_string("detail", detail);
-    if (no_stack)
-        js_string("no_stack", no_stack);
-    add_task(task);
-    if (asleep) {
+    if (sample->stack)
+        js_number("stack", sample->stack);
+    add_wait(sample->detail, sample->wait_kind, sample->held);
+    if (sample->no_stack)
+        js_string("no_stack", sample->no_stack);
+    add_task(sample->task);
+    if (sample->asleep) {
         js_open("asleep", '{');
-        if (asleep->syscall[0])
-            js_string("syscall", asleep->syscall);
-        if (asleep->wchan[0])
-            js_string("wchan", asleep->wchan);
+        if (sample->asleep->syscall[0])
+            js_string("syscall", sample->asleep->syscall);
+        if (sample->asleep->wchan[0])
+            js_string("wchan", sample->asleep->wchan);
         js_close('}');
     }
     js_end();
@@ -170,6 +190,8 @@ bool st_record_more(const struct st_stall *like, const struct st_many *many)
     js_number("loop", like->loop);
     js_string("call", like->iteration ? "iteration" : like->call->name);
     js_string("class", like->iteration ? "iteration" : class_names[like->class]);
+    if (like->wait_kind)
+        js_string("wait_kind", like->wait_kind);
     if (like->stack)
         js_number("stack", like->stack);
     js_bool("strict", like->strict);

@@ -32,6 +32,7 @@ struct hang {
     uint64_t own;      /* at least so much of it was its own, in ns, and not starved */
     uint64_t still_ns; /* age at which to say that it goes on */
     struct st_holder holder;
+    struct st_held held;
 };
 ST_ROWS(hang, struct hang)
 
@@ -79,6 +80,7 @@ static void take_capture(struct st_capture *c)
 {
     char detail[512];
     struct st_py_task task;
+    struct st_held held = {.pid = 0};
     if (c->home)
         return; /* that was the first thing to be taken */
     if (c->listens) {
@@ -125,6 +127,10 @@ static void take_capture(struct st_capture *c)
     }
     st_what_of_capture(c, call);
     st_what_text(&c->what, call, detail, sizeof(detail));
+    uint64_t thread;
+    pid_t holder = st_holder_of(&c->what, call, &thread);
+    if (holder)
+        st_held_by_thread(&held, holder);
     st_task_of_capture(c, &task);
     struct st_counter *counter;
     struct st_place *place;
@@ -139,6 +145,8 @@ static void take_capture(struct st_capture *c)
         .elapsed_ns = ns,
         .starved_ns = starved,
         .detail = detail,
+        .wait_kind = st_wait_kind(&c->what, call),
+        .held = &held,
         .task = &task,
     };
     if (c->doubtful && st_keep_aside(c, &unwound, &s))
@@ -268,7 +276,8 @@ static void report_hang(struct st_slot *s, uint32_t index, struct st_progress *p
         return;
     }
     st_what_text(what, call, detail, sizeof(detail));
-    st_add_holder(s, what, call, p->args, detail, sizeof(detail));
+    struct st_held held = {.pid = 0};
+    st_add_holder(s, what, call, p->args, detail, sizeof(detail), &held);
     *h = (struct hang){.generation = s->generation,
                        .seq = p->seq,
                        .open = true,
@@ -276,7 +285,8 @@ static void report_hang(struct st_slot *s, uint32_t index, struct st_progress *p
                        .t0 = p->t0,
                        .seen = p->t0 + p->elapsed_ticks,
                        .own = p->elapsed_ns > starved_ns ? p->elapsed_ns - starved_ns : 0,
-                       .task = p->task};
+                       .task = p->task,
+                       .held = held};
     h->like = (struct st_stall){
         .loop = st_loop_of(index, s->generation),
         .stack = st_record_stack(call, &unwound, p->py, p->py_len, &h->place),
@@ -286,6 +296,8 @@ static void report_hang(struct st_slot *s, uint32_t index, struct st_progress *p
         .elapsed_ns = p->elapsed_ns,
         .starved_ns = starved_ns,
         .detail = detail,
+        .wait_kind = held.child ? "child" : st_wait_kind(what, call),
+        .held = &h->held,
         .task = &h->task,
     };
     h->stall = st_report(&h->like, 0, h->place, &h->counter);

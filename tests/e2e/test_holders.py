@@ -23,6 +23,9 @@ def test_holder_of_a_semaphore(run, program):
     assert finding["call"] == "sem_timedwait" and finding["count"] == 3
     assert [(d["detail"], d["count"]) for d in finding["details"]] == [
         (f"held by thread {keeper} (keeper)", 1)]
+    holder = finding["holder"]
+    assert (holder["tid"], holder["name"], holder["file"]) == (int(keeper), "keeper", None), finding
+    assert finding["wait_kind"] == "lock" and holder["pid"] == finding["loop"]["pid"]
     lines = {next(f["line"] for f in stack["frames"] if f["file"] and f["function"].startswith("wait_for"))
              for stack in finding["stacks"]}
     assert lines == {harness.stall_line("semaphores.c", tag) for tag in ("lock", "signal", "anew")}
@@ -46,6 +49,10 @@ def test_holder_of_a_lock(run, python):
         harness.stall_line("holders.py", "lock")
     assert re.match(r"held by thread \d+ \([^)]+\) at .*/" + place("keep", "keep"),
                     finding["detail"]), finding["detail"]
+    holder = finding["holder"]
+    assert finding["wait_kind"] == "lock" and holder["tid"] != holder["pid"] == finding["loop"]["pid"]
+    assert (os.path.basename(holder["file"]), holder["line"], holder["function"]) == (
+        "holders.py", harness.stall_line("holders.py", "keep"), "keep")
 
 
 @pytest.mark.parametrize("python", PYTHONS, ids=os.path.basename)
@@ -59,6 +66,9 @@ def test_holder_of_the_gil(run, python):
         assert finding["kind"] == "iteration"
         for wait in finding["waited_for"]:
             waits[wait["detail"]] = waits.get(wait["detail"], 0) + wait["count"]
+    assert {wait["wait_kind"] for f in traced.findings for wait in f["waited_for"]} <= {"gil", "time", "lock"}
+    worst = max(traced.findings, key=lambda f: f["total_ms"])
+    assert worst["wait_kind"] == "gil" and worst["holder"]["function"] == "burn", traced.describe()
     most = max(waits, key=waits.get)
     assert re.match(r"the GIL, held by thread \d+ \(.+\) at .*/" + place("burn", "burn"),
                     most), traced.describe()

@@ -23,6 +23,13 @@ def test_what_it_waited_for(run):
     }
     plain = {(call, cls, re.sub(r"pid \d+", "pid N", detail or "")) for call, cls, detail in found}
     assert wanted <= plain, found
+    kinds = {(f["call"], f["wait_kind"], f["class"]) for f in traced.findings if f["kind"] == "call"}
+    assert {("poll", "socket", "net"), ("select", "socket", "net"), ("epoll_wait", "socket", "net"),
+            ("waitpid", "child", "process"), ("poll", "child", "wait"), ("flock", "lock", "lock"),
+            ("fcntl", "lock", "lock")} <= kinds, kinds
+    for call, how in ("flock", "flock"), ("fcntl", "lockf"):
+        holder = traced.find(call)["holder"]
+        assert (holder["pid"], holder["tid"]) == (int(said[how]), None) and holder["name"].startswith("python3")
     for call, how in ("flock", "flock"), ("fcntl", "lockf"):
         held = [detail for c, _, detail in found if c == call]
         assert held and all(re.search(rf", held by pid {said[how]} \(python3", d) for d in held), found
