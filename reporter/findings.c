@@ -108,6 +108,7 @@ static void join(struct finding *whole, struct finding *line)
         whole->max_stall = line->max_stall;
         whole->detail = line->detail;
         whole->wait_kind = line->wait_kind;
+        whole->class_name = line->class_name;
         whole->trace = line->trace;
         whole->loop = line->loop;
         whole->view = line->view;
@@ -162,7 +163,10 @@ struct finding *finding_of(struct model *model, const struct stall *stall,
     struct finding *finding = whole_function(model, stall, view, rule, &places);
     if (finding != NULL)
         return finding;
-    uint64_t key = finding_key(place_key(view, stall->kind, stall->call), rule, stall->startup);
+    uint64_t place = place_key(view, stall->kind, stall->call);
+    if (stall->kind == STALL_CALL)
+        place = place_key_of_wait(view, place, stall->class_name, stall->wait_kind);
+    uint64_t key = finding_key(place, rule, stall->startup);
     finding = map_get(&model->by_place, key);
     if (finding != NULL)
         return finding;
@@ -183,6 +187,7 @@ static void represent(struct finding *finding, const struct stack_view *view,
     if (stall->elapsed_ns > finding->max_ns || finding->trace == NULL) {
         finding->max_ns = stall->elapsed_ns;
         finding->max_stall = stall->ended ? 0 : stall->id;
+        finding->class_name = stall->class_name;
         if (stall->detail != NULL) /* those that were only counted have none */
             finding->detail = stall->detail;
         if (stall->wait_kind != NULL)

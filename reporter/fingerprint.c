@@ -16,10 +16,15 @@ static uint64_t hash_text(uint64_t hash, const char *text)
     return hash_bytes(hash, text ? text : "", text ? strlen(text) + 1 : 1);
 }
 
-/* `libfoo.so.1.2` → `libfoo.so`, `_x.cpython-311-x86_64-linux-gnu.so` → `_x`. */
+/* `libfoo.so.1.2` → `libfoo.so`, `_x.cpython-311-x86_64-linux-gnu.so` → `_x`, `python3.11` →
+ * `python`. */
 static uint64_t hash_module(uint64_t hash, const char *module)
 {
     size_t len = strlen(module);
+    if (is_runtime_module(module)) {
+        hash = hash_bytes(hash, module, strcspn(module, "-0123456789"));
+        return hash_text(hash, "");
+    }
     const char *cut = strstr(module, ".cpython-");
     if (cut == NULL)
         cut = strstr(module, ".abi3.so");
@@ -58,7 +63,11 @@ static uint64_t hash_culprit(uint64_t hash, const struct stack_view *view,
         hash = hash_text(hash, last_name(enclosing(view, frame)->function));
         return hash_text(hash, base_name(frame->file));
     }
-    hash = hash_text(hash, frame->function);
+    /* A function of an interpreter's says little, and has a name or not. */
+    bool in_interpreter = view->interpreter != NULL && frame->origin == ORIGIN_RUNTIME;
+    hash = hash_text(hash, in_interpreter ? NULL : frame->function);
+    if (in_interpreter)
+        return hash_text(hash, view->interpreter);
     if (frame->module != NULL)
         return hash_module(hash, frame->module);
     return hash_text(hash, frame->file != NULL ? base_name(frame->file) : NULL);

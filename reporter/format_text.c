@@ -131,6 +131,10 @@ static void add_finding(const struct text *t, const struct finding *finding, siz
     if (finding->profile != NULL)
         text_iteration(t, finding->profile);
     text_stack(t, finding->view);
+    if (finding->view->interpreter != NULL) {
+        text_note(t);
+        sb_addf(t->out, "%s\n", hint_for_interpreter(finding->view->interpreter));
+    }
 }
 
 static void add_verdict(const struct text *t, const struct model_totals *totals)

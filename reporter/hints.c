@@ -20,6 +20,35 @@ const char *hint_for_nameless(const char *exe)
     return NULL;
 }
 
+const char *hint_for_interpreter(const char *interpreter)
+{
+    static const struct {
+        const char *interpreter, *hint;
+    } hints[] = {
+        {"Perl",
+         "Perl's functions have no names here, and stalls of several lines may be one finding; "
+         "what it waited for says which call it was, and `perl -d:Trace PROGRAM` "
+         "(Devel::Trace) which line"},
+        {"Ruby",
+         "Ruby's methods have no names here, and stalls of several lines may be one finding; "
+         "what it waited for says which call it was, and `rbspy dump --pid PID`, while it "
+         "hangs, which line"},
+        {"PHP",
+         "PHP's functions have no names here, and stalls of several lines may be one finding; "
+         "what it waited for says which call it was, and `phpspy -p PID`, while it hangs, "
+         "which line"},
+        {"Lua",
+         "Lua's functions have no names here, and stalls of several lines may be one finding; "
+         "what it waited for says which call it was, and debug.sethook with a traceback "
+         "which line"},
+    };
+    for (size_t i = 0; i < COUNT_OF(hints); i++) {
+        if (strcmp(hints[i].interpreter, interpreter) == 0)
+            return hints[i].hint;
+    }
+    return NULL;
+}
+
 static const struct {
     const char *program; /* the executable's name begins like this */
     const char *hint;

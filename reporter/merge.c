@@ -165,6 +165,21 @@ static bool has_nameless_code(const struct stack_view *view)
     return nameless;
 }
 
+/* The user's code is an interpreter's, which does not say what it runs: nothing of the user's, nor
+ * of a package, is known of this stack. */
+static const char *blind_interpreter(const struct stack_view *view)
+{
+    const struct frame *culprit = view->culprit < 0 ? NULL : &view->frames[view->culprit];
+    if (culprit == NULL || culprit->origin == ORIGIN_USER || culprit->origin == ORIGIN_GENERATED)
+        return NULL;
+    for (size_t i = 0; i < view->count; i++) {
+        const char *interpreter = nameless_interpreter(view->frames[i].module);
+        if (interpreter != NULL)
+            return interpreter;
+    }
+    return NULL;
+}
+
 struct stack_view *stack_view_new(struct symbols *symbols, const struct stack *stack,
                                   const char *call, const char *exe,
                                   const struct app_dirs *app_dirs)
@@ -183,8 +198,11 @@ struct stack_view *stack_view_new(struct symbols *symbols, const struct stack *s
         name_call(view, call);
     find_culprit(view, exe, app_dirs);
     find_callee(view);
+    view->interpreter = blind_interpreter(view);
     if (view->broken)
         view->hint = hint_for_broken(view, exe);
+    else if (view->interpreter != NULL)
+        view->hint = hint_for_interpreter(view->interpreter);
     return view;
 }
 

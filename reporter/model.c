@@ -68,12 +68,14 @@ static uint64_t stack_key(const struct model *model, const struct trace *trace,
     /* The strings are pooled, so that their addresses identify them. */
     const struct {
         const struct trace *trace;
-        const char *call, *detail, *thread;
+        const char *call, *detail, *thread, *class_name, *wait_kind;
         uint64_t stack, kind, startup, strict;
     } parts = {trace,
                stall->call,
                model->by_detail ? stall->detail : NULL,
                thread_name(stall),
+               stall->class_name,
+               stall->wait_kind,
                stall->stack_id,
                (uint64_t)stall->kind,
                stall->startup,

@@ -35,7 +35,7 @@ static bool is_word_with_version(const char *name, const char *word)
     return *rest == '\0' || (rest != name + strlen(word) && rest[1] == '\0');
 }
 
-static bool is_runtime(const char *module)
+bool is_runtime_module(const char *module)
 {
     static const char *const libraries[] = {"libpython", "libnode.so", "libruby", "libperl.so",
                                             "libjvm.so", "libphp",     "libv8",   "libjli.so"};
@@ -48,6 +48,22 @@ static bool is_runtime(const char *module)
             return true;
     }
     return false;
+}
+
+const char *nameless_interpreter(const char *module)
+{
+    static const struct {
+        const char *library, *program, *name;
+    } interpreters[] = {{"libperl.so", "perl", "Perl"},
+                        {"libruby", "ruby", "Ruby"},
+                        {"libphp", "php", "PHP"},
+                        {"liblua", "lua", "Lua"}};
+    for (size_t i = 0; module != NULL && i < COUNT_OF(interpreters); i++) {
+        if (starts_with(module, interpreters[i].library) ||
+            is_word_with_version(module, interpreters[i].program))
+            return interpreters[i].name;
+    }
+    return NULL;
 }
 
 bool is_package_path(const char *path)
@@ -153,7 +169,9 @@ static bool is_loop_implementation(const char *file)
     static const char *const packages[] = {
 #include "../common/runtimes.def"
     };
-    for (size_t i = 0; is_package_path(file) && i < COUNT_OF(packages); i++) {
+    /* Perl's and Ruby's extensions lie elsewhere. */
+    bool may_be = is_package_path(file) || ends_with(file, ".so");
+    for (size_t i = 0; may_be && i < COUNT_OF(packages); i++) {
         if (strstr(file, packages[i]) != NULL)
             return true;
     }
@@ -166,7 +184,7 @@ static enum frame_origin native_origin(const struct frame *frame, const char *ex
         return ORIGIN_LIBC;
     if (is_libc(frame->module))
         return ORIGIN_LIBC;
-    if (is_runtime(frame->module)) {
+    if (is_runtime_module(frame->module)) {
         /* Node's own operating system layer says less than what called it. */
         static const char *const layers[] = {"uv_", "v8::base::"};
         bool is_layer = frame->function != NULL && HAS_PREFIX(frame->function, layers);

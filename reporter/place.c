@@ -41,8 +41,39 @@ uint64_t place_function_key(const struct stack_view *view, enum stall_kind kind,
     return add(hash, frame->file != NULL ? frame->file : frame->module_path);
 }
 
+/* The frames between the call and the interpreter's own loop are its function for that: Ruby's
+ * `sleep` and `IO.select` wait by one function of libc, but not by the same ones of Ruby. */
+static uint64_t interpreter_key(const struct stack_view *view, enum stall_kind kind,
+                                const char *call)
+{
+    enum { TELLING = 4 };
+    uint64_t hash = add_number(HASH_SEED, (uint64_t)kind);
+    hash = add(hash, view->interpreter);
+    if (kind == STALL_ITERATION) /* where it computes each sample is another */
+        return hash;
+    hash = add(hash, call);
+    size_t told = 0;
+    for (size_t i = view->begins_with_call ? 1 : 0; told < TELLING && i < view->count; i++) {
+        const struct frame *frame = &view->frames[i];
+        if (frame->origin == ORIGIN_LIBC)
+            continue;
+        hash = add(hash, frame->function);
+        hash = add_number(hash, frame->vaddr);
+        told++;
+    }
+    return hash;
+}
+
+uint64_t place_key_of_wait(const struct stack_view *view, uint64_t place, const char *class_name,
+                           const char *wait_kind)
+{
+    return view->interpreter == NULL ? place : add(add(place, class_name), wait_kind);
+}
+
 uint64_t place_key(const struct stack_view *view, enum stall_kind kind, const char *call)
 {
+    if (view->interpreter != NULL)
+        return interpreter_key(view, kind, call);
     const struct frame *frame = culprit_of(view);
     uint64_t hash = place_function_key(view, kind, call);
     if (frame == NULL)

@@ -42,6 +42,7 @@ struct stack_view {
     const char *callee;                 /* what the culprit called (place.h), or NULL */
     const struct frame *natural_callee; /* of the natural culprit: the fingerprint's; or NULL */
     const char *hint;                   /* what would make a broken stack whole; or NULL */
+    const char *interpreter;            /* whose functions have no names here: Perl; or NULL */
     bool truncated;
     bool broken;           /* the outer frames are missing */
     bool nameless;         /* has frames of Node or the JVM that no perf map named */
@@ -74,6 +75,10 @@ enum frame_origin origin_of(const struct frame *frame, const char *exe);
 /* Is it in a directory of packages (site-packages, node_modules, …), or in a standard library? */
 bool is_package_path(const char *path);
 bool is_stdlib_path(const char *path);
+/* Is it an interpreter's own object, `libpython3.11.so.1.0`, `node`? By its base name. */
+bool is_runtime_module(const char *module);
+/* Is it an interpreter of whose functions nothing is known? Its language, or NULL. */
+const char *nameless_interpreter(const char *module);
 
 /* Names the frame of a piece of code made at run time after its perf map's symbol (jit.c), which
  * may be NULL. */
@@ -82,6 +87,7 @@ void name_jit_frame(struct frame *frame, const char *symbol);
 const char *hint_for_broken(const struct stack_view *view, const char *exe);
 /* The same for functions without names; NULL where nothing is known to help. */
 const char *hint_for_nameless(const char *exe);
+const char *hint_for_interpreter(const char *interpreter);
 bool is_node(const char *exe);
 /* What Node needs for its JavaScript functions to have names. */
 #define NODE_JS_OPTIONS "--perf-basic-prof --interpreted-frames-native-stack"

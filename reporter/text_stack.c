@@ -213,7 +213,7 @@ void text_stack(const struct text *t, const struct stack_view *view)
             i++;
         }
     }
-    if (view->hint != NULL) {
+    if (view->broken && view->hint != NULL) {
         text_note(t);
         sb_addf(t->out, "the outer frames are missing; to have them, %s\n", view->hint);
     }

@@ -118,6 +118,7 @@ E2E_TESTS = \
 	tests/e2e/test_hazards.py \
 	tests/e2e/test_live.py \
 	tests/e2e/test_loops.py \
+	tests/e2e/test_nameless.py tests/programs/verdict/nameless.pl tests/programs/verdict/nameless.rb \
 	tests/e2e/test_native_loops.py \
 	tests/e2e/test_nginx.py \
 	tests/e2e/test_node.py \
