@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands.h"
-#include "util.h"
-#include "version.h"
+#include "commands/commands.h"
+#include "util/util.h"
+#include "util/version.h"
 
 static const struct command {
     const char *name;

@@ -3,10 +3,10 @@
 #ifndef STALLTRACE_AGENT_H
 #define STALLTRACE_AGENT_H
 
-#include "../slot.h"
-#include "python.h"
-#include "room.h"
-#include "v8.h"
+#include "contract/slot.h"
+#include "agent/lang/python.h"
+#include "agent/base/room.h"
+#include "agent/lang/v8.h"
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -14,7 +14,7 @@
 extern struct st_shared *st_shared;
 extern bool st_ending; /* the process exits: what is recorded now is the last */
 
-/* The agent has got on by a step: who waits for it goes on waiting (probe/host.h). */
+/* The agent has got on by a step: who waits for it goes on waiting (probe/host/host.h). */
 static inline void st_progress(void)
 {
     atomic_fetch_add_explicit(&st_shared->progress, 1, memory_order_relaxed);

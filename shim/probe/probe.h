@@ -5,7 +5,7 @@
 #ifndef STALLTRACE_PROBE_H
 #define STALLTRACE_PROBE_H
 
-#include "../slot.h"
+#include "contract/slot.h"
 
 #include <errno.h>
 #include <sys/select.h>

@@ -13,7 +13,7 @@ const struct row rows[ST_CALL_COUNT] = {
     {#symbol, "syscall", #symbol, NULL, ST_##class, ST_RULE_##rule, -1, false, &test_##symbol},
 #define ALIAS(symbol, of)                                                                          \
     {#symbol, #symbol, NULL, NULL, ST_CLASS_SLOTS, ST_RULE_NONE, ST_CALL_##of, false, &test_##of},
-#include "../probe/calls.def"
+#include "probe/calls.def"
 #undef OLD
 #undef OLDBODY
 #undef CALL

@@ -33,8 +33,8 @@
 #ifndef STALLTRACE_SELFTEST_H
 #define STALLTRACE_SELFTEST_H
 
-#include "../probe/real.h"
-#include "../stalltrace.h"
+#include "probe/wrap/real.h"
+#include "stalltrace.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -81,7 +81,7 @@ extern const struct row rows[ST_CALL_COUNT];
 #else
 #define SELFTEST_MAY_MISS
 #endif
-#include "../probe/calls.def"
+#include "probe/calls.def"
 #undef CALL
 #undef BODY
 #undef VARIADIC

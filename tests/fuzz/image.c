@@ -1,4 +1,5 @@
-/* See image.h. Defines what shim/agent/memory.c defines, so that no memory but the image's is read.
+/* See image.h. Defines what shim/agent/base/memory.c defines, so that no memory but the image's is
+ * read.
  */
 #include "image.h"
 
@@ -6,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/memory.h"
+#include "agent/base/memory.h"
 
 enum { REGIONS = 1 << 14 };
 

@@ -19,7 +19,8 @@ struct image {
     size_t text_len;
 };
 
-/* What the functions of shim/agent/memory.h read from now on. False: too short to be an image. */
+/* What the functions of shim/agent/base/memory.h read from now on. False: too short to be an image.
+ */
 bool image_load(struct image *image, const uint8_t *data, size_t size);
 
 #endif

@@ -1,6 +1,6 @@
 /* The reporter's tables, whose pooled strings live as long as the command does: here they are
  * forgotten after each input. */
-#include "tables.c"
+#include "util/tables.c"
 
 void reset_interned(void);
 

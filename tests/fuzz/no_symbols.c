@@ -2,7 +2,7 @@
  */
 #include <string.h>
 
-#include "symbols.h"
+#include "symbols/symbols.h"
 
 struct symbols *symbols_new(bool debuginfod, void (*warn)(const char *message))
 {

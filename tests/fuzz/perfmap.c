@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
-#include "agent/perfmap.h"
-#include "stackview.h"
+#include "agent/stack/perfmap.h"
+#include "stacks/stackview.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 void reset_interned(void);

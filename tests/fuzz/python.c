@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "agent/python.h"
+#include "agent/lang/python.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

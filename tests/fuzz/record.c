@@ -15,9 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/memory.h"
-#include "agent/python.h"
-#include "agent/v8.h"
+#include "agent/base/memory.h"
+#include "agent/lang/python.h"
+#include "agent/lang/v8.h"
 
 enum { MAX_BYTES = 1 << 22, PIECE = 8 };
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "probe/probe.h"
-#include "settings.h"
+#include "commands/settings.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "run_commands.h"
-#include "commands.h"
+#include "commands/commands.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

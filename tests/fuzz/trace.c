@@ -1,6 +1,6 @@
 /* A trace of any content, read by every command that reads traces. */
 #include "run_commands.h"
-#include "commands.h"
+#include "commands/commands.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,8 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "agent/python.h"
-#include "agent/v8.h"
+#include "agent/lang/python.h"
+#include "agent/lang/v8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,9 +5,9 @@ endif
 
 tests_unit_test_perfmap_SOURCES = \
 	shim/agent/agent.h \
-	shim/agent/perfmap.c \
-	shim/agent/perfmap.h \
-	shim/agent/text.h \
+	shim/agent/stack/perfmap.c \
+	shim/agent/stack/perfmap.h \
+	shim/agent/base/text.h \
 	tests/unit/test_perfmap.c
 tests_unit_test_perfmap_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_perfmap_LDADD = $(CHECK_LIBS)

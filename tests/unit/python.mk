@@ -1,17 +1,17 @@
-# The tests of Python frames (shim/pyframes.h, shim/agent/python*.c). STALLTRACE_TEST_PYTHONS
+# The tests of Python frames (shim/contract/pyframes.h, shim/agent/lang/python*.c). STALLTRACE_TEST_PYTHONS
 # (paths, separated by colons) says which interpreters; by default all that are found.
 PYTHON_READER = \
-	shim/agent/memory.h \
-	shim/agent/python.c \
-	shim/agent/python.h \
-	shim/agent/python_check.c \
-	shim/agent/python_code.c \
-	shim/agent/python_elf.c \
-	shim/agent/python_line.c \
-	shim/agent/python_offsets.h \
-	shim/agent/python_task.c \
-	shim/agent/text.h \
-	shim/pyframes.h \
+	shim/agent/base/memory.h \
+	shim/agent/lang/python.c \
+	shim/agent/lang/python.h \
+	shim/agent/lang/python_check.c \
+	shim/agent/lang/python_code.c \
+	shim/agent/lang/python_elf.c \
+	shim/agent/lang/python_line.c \
+	shim/agent/lang/python_offsets.h \
+	shim/agent/lang/python_task.c \
+	shim/agent/base/text.h \
+	shim/contract/pyframes.h \
 	tests/unit/python_memory.c \
 	tests/unit/python_memory.h
 PYTHON_CHILD = tests/unit/python_child.c tests/unit/python_child.h

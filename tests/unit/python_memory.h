@@ -9,7 +9,7 @@
 
 extern pid_t test_target; /* whose memory; 0: our own */
 
-/* The declaration of shim/agent/memory.h, whose definition this one takes the place of. */
+/* The declaration of shim/agent/base/memory.h, whose definition this one takes the place of. */
 int st_mem_read(uint64_t addr, void *buf, size_t len);
 
 #endif

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/python.h"
+#include "agent/lang/python.h"
 
 enum { FRAMES = 4096, NATIVE = 65536 };
 

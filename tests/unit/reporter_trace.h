@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "model.h"
+#include "model/model.h"
 
 #define FIRST                                                                                      \
     "{\"type\":\"process\",\"format\":\"stalltrace.trace/1\",\"pid\":7,\"exe\":\"/srv/bin/app\","  \

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "util.h"
+#include "util/util.h"
 
 static struct json_object *root;
 

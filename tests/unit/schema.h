@@ -1,4 +1,4 @@
-/* Holds a JSON report to reporter/report.schema.json. */
+/* Holds a JSON report to reporter/formats/report.schema.json. */
 #ifndef TESTS_SCHEMA_H
 #define TESTS_SCHEMA_H
 

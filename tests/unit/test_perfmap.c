@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
-#include "agent/perfmap.h"
+#include "agent/stack/perfmap.h"
 
 static struct st_shared shared;
 struct st_shared *st_shared = &shared;

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/python.h"
+#include "agent/lang/python.h"
 #include "python_child.h"
 #include "python_memory.h"
 

@@ -11,8 +11,8 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-#include "agent/python.h"
-#include "agent/python_offsets.h"
+#include "agent/lang/python.h"
+#include "agent/lang/python_offsets.h"
 #include "python_child.h"
 #include "python_memory.h"
 

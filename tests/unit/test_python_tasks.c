@@ -10,7 +10,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
-#include "agent/python.h"
+#include "agent/lang/python.h"
 #include "python_child.h"
 #include "python_memory.h"
 

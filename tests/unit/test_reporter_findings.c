@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats.h"
+#include "formats/formats.h"
 #include "reporter_trace.h"
 
 #define MODULES                                                                                    \

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "stackview.h"
+#include "stacks/stackview.h"
 
 static enum frame_origin origin_at(enum frame_lang lang, const char *function, const char *file,
                                    const char *module)

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "describe.h"
-#include "formats.h"
+#include "words/describe.h"
+#include "formats/formats.h"
 #include "reporter_trace.h"
 
 #define MODULES MODULE(1, "/usr/lib/libc.so.6") MODULE(2, "/usr/bin/python3.11")

@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../common/amounts.h"
-#include "outdir.h"
-#include "settings.h"
-#include "suppress.h"
+#include "common/amounts.h"
+#include "commands/outdir.h"
+#include "commands/settings.h"
+#include "model/suppress.h"
 
 START_TEST(durations_have_units)
 {

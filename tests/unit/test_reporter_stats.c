@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "format_stats.h"
-#include "formats.h"
+#include "formats/format_stats.h"
+#include "formats/formats.h"
 #include "reporter_trace.h"
 #include "schema.h"
 

@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "describe.h"
-#include "json_writer.h"
-#include "output.h"
-#include "symbols.h"
-#include "text.h"
+#include "words/describe.h"
+#include "util/json_writer.h"
+#include "commands/output.h"
+#include "symbols/symbols.h"
+#include "formats/text.h"
 
 static void assert_quoted(const char *text, const char *expected)
 {

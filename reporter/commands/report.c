@@ -1,0 +1,203 @@
+/* `stalltrace report`: reads traces and writes them in one of the formats. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "formats/formats.h"
+#include "load.h"
+#include "output.h"
+
+static const char help[] =
+    "Examples:\n"
+    "  stalltrace report                          what stalltrace.out holds\n"
+    "  stalltrace report --full web.out           every frame of every stack\n"
+    "  stalltrace report --format json -o r.json  for scripts\n"
+    "\n"
+    "Usage: stalltrace report [options] [TRACE...]\n"
+    "\n"
+    "Shows what a recording found. TRACE is a trace or a directory of traces\n"
+    "(default: stalltrace.out).\n"
+    "\n"
+    "Options:\n"
+    "  -f, --format FORMAT             text (default) or json\n"
+    "  -o, --output FILE               write to FILE instead of standard output\n"
+    "      --full                      do not fold frames of libc and interpreters\n"
+    "      --suppressions FILE         leave out what the rules in FILE cover (repeatable)\n"
+    "      --no-builtin-suppressions   show known idle waits of runtimes\n"
+    "      --show-suppressed           show what was left out, too\n"
+    "      --app-dir DIR               the user's code is below DIR (repeatable)\n"
+    "      --source-root DIR           quote sources below DIR (default: the nearest\n"
+    "                                  directory upward that holds .git, and the current)\n"
+    "      --no-source                 quote none\n"
+    "      --budget TIME               mark what takes longer, e.g. 1s\n"
+    "      --debuginfod                fetch missing debug symbols (DEBUGINFOD_URLS)\n"
+    "      --no-pager                  never start a pager\n"
+    "  -h, --help                      show this help\n"
+    "\n"
+    "Exit status: 0; 2 usage error, a file that is no trace, or the report cannot be\n"
+    "written.\n";
+
+enum {
+    OPT_FULL = 256,
+    OPT_SUPPRESSIONS,
+    OPT_NO_BUILTIN,
+    OPT_SHOW_SUPPRESSED,
+    OPT_APP_DIR,
+    OPT_SOURCE_ROOT,
+    OPT_NO_SOURCE,
+    OPT_BUDGET,
+    OPT_DEBUGINFOD,
+    OPT_NO_PAGER
+};
+
+static const struct option options[] = {
+    {"format", required_argument, NULL, 'f'},
+    {"output", required_argument, NULL, 'o'},
+    {"full", no_argument, NULL, OPT_FULL},
+    {"suppressions", required_argument, NULL, OPT_SUPPRESSIONS},
+    {"no-builtin-suppressions", no_argument, NULL, OPT_NO_BUILTIN},
+    {"show-suppressed", no_argument, NULL, OPT_SHOW_SUPPRESSED},
+    {"app-dir", required_argument, NULL, OPT_APP_DIR},
+    {"source-root", required_argument, NULL, OPT_SOURCE_ROOT},
+    {"no-source", no_argument, NULL, OPT_NO_SOURCE},
+    {"budget", required_argument, NULL, OPT_BUDGET},
+    {"debuginfod", no_argument, NULL, OPT_DEBUGINFOD},
+    {"no-pager", no_argument, NULL, OPT_NO_PAGER},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
+/* One row a format. */
+static const struct format {
+    const char *name;
+    void (*render)(struct strbuf *out, const struct model *model,
+                   const struct format_options *options);
+    bool paged;
+} formats[] = {
+    {"text", format_text, true},
+    {"json", format_json, false},
+};
+
+struct settings {
+    const struct format *format;
+    const char *file; /* NULL: standard output */
+    bool no_pager;
+    struct format_options format_options;
+    struct load_options load_options;
+};
+
+static const struct format *find_format(const char *name)
+{
+    const char *names[COUNT_OF(formats) + 1] = {NULL};
+    for (size_t i = 0; i < COUNT_OF(formats); i++) {
+        if (strcmp(formats[i].name, name) == 0)
+            return &formats[i];
+        names[i] = formats[i].name;
+    }
+    const char *near = nearest_name(name, names);
+    complain("report: unknown format '%s'; %s%s%s", name,
+             near ? "did you mean " : "the formats are ", near ? near : "text and json",
+             near ? "?" : "");
+    return NULL;
+}
+
+/* Returns -1 to go on, or the exit status. */
+static int parse_options(struct settings *settings, int argc, char **argv)
+{
+    int option;
+    while ((option = getopt_long(argc, argv, ":f:o:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'f':
+            settings->format = find_format(optarg);
+            if (settings->format == NULL)
+                return EXIT_ERROR;
+            break;
+        case 'o':
+            settings->file = optarg;
+            break;
+        case OPT_FULL:
+            settings->format_options.full = true;
+            break;
+        case OPT_SUPPRESSIONS:
+            rule_files_add(&settings->load_options.suppressions, optarg);
+            break;
+        case OPT_NO_BUILTIN:
+            settings->load_options.no_builtin = true;
+            break;
+        case OPT_SHOW_SUPPRESSED:
+            settings->format_options.show_suppressed = true;
+            break;
+        case OPT_APP_DIR:
+            app_dirs_add(&settings->load_options.app_dirs, optarg);
+            break;
+        case OPT_SOURCE_ROOT:
+            if (access(optarg, F_OK) != 0) {
+                complain("report: --source-root: %s: %s", optarg, strerror(errno));
+                return EXIT_ERROR;
+            }
+            settings->format_options.source_root = optarg;
+            break;
+        case OPT_NO_SOURCE:
+            settings->format_options.no_source = true;
+            break;
+        case OPT_BUDGET:
+            if (set_budget_option(&settings->load_options.budget_ns, "report", optarg) < 0)
+                return EXIT_ERROR;
+            break;
+        case OPT_DEBUGINFOD:
+            settings->load_options.debuginfod = true;
+            break;
+        case OPT_NO_PAGER:
+            settings->no_pager = true;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return EXIT_CLEAN;
+        default:
+            return bad_option("report", options, option, argv);
+        }
+    }
+    return -1;
+}
+
+static int write_report(struct settings *settings, const struct model *model)
+{
+    struct strbuf text = {0};
+    bool terminal = settings->file == NULL && output_is_terminal(STDOUT_FILENO);
+    settings->format_options.color = terminal && output_wants_color(STDOUT_FILENO);
+    settings->format->render(&text, model, &settings->format_options);
+    if (settings->format->paged && !output_is_utf8())
+        text_to_ascii(&text);
+    int result;
+    if (settings->file != NULL)
+        result = output_to_file(settings->file, text.data, text.len);
+    else if (terminal && settings->format->paged && !settings->no_pager)
+        result = output_to_pager(text.data, text.len);
+    else
+        result = output_to_stdout(text.data, text.len);
+    sb_free(&text);
+    return result < 0 ? EXIT_ERROR : EXIT_CLEAN;
+}
+
+int cmd_report(int argc, char **argv)
+{
+    struct settings settings = {.format = &formats[0]};
+    int status = parse_options(&settings, argc, argv);
+    if (status >= 0)
+        return status;
+    struct loaded loaded;
+    int result = load(&loaded, argv + optind, argc - optind, &settings.load_options);
+    if (result == 0 && loaded.missing != NULL) {
+        complain_missing(&loaded);
+        result = -ENOENT;
+    }
+    status = result < 0 ? EXIT_ERROR : write_report(&settings, &loaded.model);
+    loaded_free(&loaded);
+    app_dirs_free(&settings.load_options.app_dirs);
+    rule_files_free(&settings.load_options.suppressions);
+    return status;
+}

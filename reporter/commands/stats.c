@@ -1,0 +1,113 @@
+/* `stalltrace stats`: the figures of every loop. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "formats/format_stats.h"
+#include "load.h"
+#include "output.h"
+
+static const char help[] =
+    "Examples:\n"
+    "  stalltrace stats                     what stalltrace.out holds\n"
+    "  stalltrace stats --format json web.out\n"
+    "\n"
+    "Usage: stalltrace stats [options] [TRACE...]\n"
+    "\n"
+    "Shows how long the iterations of each event loop took: percentiles, a histogram,\n"
+    "the longest ones and when they were. TRACE is a trace or a directory of traces\n"
+    "(default: stalltrace.out).\n"
+    "\n"
+    "Options:\n"
+    "  -f, --format FORMAT   text (default) or json\n"
+    "  -o, --output FILE     write to FILE instead of standard output\n"
+    "      --no-pager        never start a pager\n"
+    "  -h, --help            show this help\n"
+    "\n"
+    "Exit status: 0; 2 usage error, a file that is no trace, or the figures cannot be\n"
+    "written.\n";
+
+enum { OPT_NO_PAGER = 256 };
+
+static const struct option options[] = {
+    {"format", required_argument, NULL, 'f'},
+    {"output", required_argument, NULL, 'o'},
+    {"no-pager", no_argument, NULL, OPT_NO_PAGER},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
+struct settings {
+    bool json, no_pager;
+    const char *file; /* NULL: standard output */
+};
+
+/* Returns -1 to go on, or the exit status. */
+static int parse_options(struct settings *settings, int argc, char **argv)
+{
+    int option;
+    while ((option = getopt_long(argc, argv, ":f:o:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'f':
+            settings->json = strcmp(optarg, "json") == 0;
+            if (!settings->json && strcmp(optarg, "text") != 0) {
+                complain("stats: unknown format '%s'; the formats are text and json", optarg);
+                return EXIT_ERROR;
+            }
+            break;
+        case 'o':
+            settings->file = optarg;
+            break;
+        case OPT_NO_PAGER:
+            settings->no_pager = true;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return EXIT_CLEAN;
+        default:
+            return bad_option("stats", options, option, argv);
+        }
+    }
+    return -1;
+}
+
+static int write_stats(const struct settings *settings, const struct model *model)
+{
+    struct strbuf text = {0};
+    bool terminal = settings->file == NULL && output_is_terminal(STDOUT_FILENO);
+    if (settings->json)
+        format_stats_json(&text, model);
+    else
+        format_stats_text(&text, model, terminal && output_wants_color(STDOUT_FILENO));
+    if (!settings->json && !output_is_utf8())
+        text_to_ascii(&text);
+    int result;
+    if (settings->file != NULL)
+        result = output_to_file(settings->file, text.data, text.len);
+    else if (terminal && !settings->json && !settings->no_pager)
+        result = output_to_pager(text.data, text.len);
+    else
+        result = output_to_stdout(text.data, text.len);
+    sb_free(&text);
+    return result < 0 ? EXIT_ERROR : EXIT_CLEAN;
+}
+
+int cmd_stats(int argc, char **argv)
+{
+    struct settings settings = {0};
+    int status = parse_options(&settings, argc, argv);
+    if (status >= 0)
+        return status;
+    struct loaded loaded;
+    struct load_options load_options = {.figures_only = true};
+    int result = load(&loaded, argv + optind, argc - optind, &load_options);
+    if (result == 0 && loaded.missing != NULL) {
+        complain_missing(&loaded);
+        result = -ENOENT;
+    }
+    status = result < 0 ? EXIT_ERROR : write_stats(&settings, &loaded.model);
+    loaded_free(&loaded);
+    return status;
+}
