@@ -1,8 +1,11 @@
 /* The stalltrace command: the table of subcommands. */
+#define _GNU_SOURCE
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands/commands.h"
 #include "util/util.h"
@@ -111,8 +114,20 @@ static int dispatch(int argc, char **argv)
     return unknown_command(word);
 }
 
+/* A standard descriptor that is closed would be the next file's that is opened, and messages would
+ * go there. Those that are closed stay so for a program that is started. */
+static void keep_standard_descriptors(void)
+{
+    int fd;
+    while ((fd = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && fd <= STDERR_FILENO)
+        ;
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
+    keep_standard_descriptors();
     if (argc < 2) {
         complain("what shall be done? Try `stalltrace run -- COMMAND` or `stalltrace --help`");
         return EXIT_ERROR;

@@ -136,5 +136,7 @@ E2E_TESTS = \
 	tests/e2e/test_verdict_run.py \
 	tests/e2e/test_verdict_places.py \
 	tests/e2e/test_verdict_stalls.py \
+	tests/programs/verdict/known_place.py \
+	tests/programs/verdict/writes_trace.py \
 	tests/programs/verdict/lazy_import.py \
 	tests/e2e/test_versions.py

@@ -18,7 +18,7 @@ static const int forwarded[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUS
 /* What the program must find as the caller left it. */
 struct signal_state {
     sigset_t mask;
-    struct sigaction child;
+    struct sigaction child, pipe;
 };
 
 static void take_signals(struct launch *launch, struct signal_state *before)
@@ -32,12 +32,16 @@ static void take_signals(struct launch *launch, struct signal_state *before)
     struct sigaction normal = {.sa_handler = SIG_DFL};
     /* An inherited SIG_IGN would discard the program's exit status. */
     sigaction(SIGCHLD, &normal, &before->child);
+    /* Nobody may read our stderr any more: that must not end us before the program ends. */
+    struct sigaction ignored = {.sa_handler = SIG_IGN};
+    sigaction(SIGPIPE, &ignored, &before->pipe);
     launch->signal_fd = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 static void give_back_signals(const struct signal_state *before)
 {
     sigaction(SIGCHLD, &before->child, NULL);
+    sigaction(SIGPIPE, &before->pipe, NULL);
     sigprocmask(SIG_SETMASK, &before->mask, NULL);
 }
 

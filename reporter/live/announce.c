@@ -1,6 +1,6 @@
-/* See announce.h. A finding has its line when it is new. It has another when it is worse than all
- * that was said of it: ten times as long as the longest so far, or over the budget for the first
- * time. */
+/* See announce.h. A place has its line when it is new, at the threshold. A stall has one, whatever
+ * was said of its place before, when it has lasted for 1 s, 10 s, 1 min, 10 min, … or longer than
+ * the budget; and one at its end, where something was said of it. */
 #define _GNU_SOURCE
 #include "announce.h"
 
@@ -12,13 +12,18 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "words/describe.h"
 #include "commands/output.h"
+#include "model/findings.h"
+#include "model/place.h"
+#include "words/describe.h"
 
-#define WORSE          10
-#define ENDED_FLOOR_NS UINT64_C(100000000) /* shorter ones are not worth a second line */
-#define OPEN_FLOOR_NS  UINT64_C(1000000000)
-#define HOLD_NS        UINT64_C(250000000)
+#define SECOND_NS UINT64_C(1000000000)
+#define HOLD_NS   UINT64_C(250000000)
+
+/* The ages at which a stall is told of again, whatever was said before. */
+static const uint64_t ages_ns[] = {SECOND_NS,         10 * SECOND_NS,   60 * SECOND_NS,
+                                   600 * SECOND_NS,   3600 * SECOND_NS, 36000 * SECOND_NS,
+                                   360000 * SECOND_NS};
 
 /* A stall that has not ended. */
 struct open {
@@ -27,14 +32,14 @@ struct open {
     struct stall stall;
     uint64_t read_ns; /* our clock, when its record was read: it had stall.elapsed_ns then */
     uint64_t told_ns; /* the length that its last line gave; 0: it has had none */
-    bool again;       /* that line was not its first */
+    bool was_new;     /* its first line was its place's first */
     uint64_t held_ns; /* our clock, before which there is no further line; 0: any time */
 };
 
 struct announcer {
     struct model *model;
     bool color;
-    struct map told; /* fingerprint → the greatest length that a line gave, in ns */
+    struct map told; /* places that have had a line */
     struct open *open;
     size_t open_count, open_cap;
 };
@@ -46,40 +51,43 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static uint64_t key_of(const struct finding *finding)
+/* The key of the whole function, should it turn out to be one place (place.h). */
+static uint64_t function_of(const struct finding *finding)
 {
-    return strtoull(finding->fingerprint, NULL, 16);
+    return finding_key(place_function_key(finding->view, finding->kind, finding->call),
+                       finding->suppressed_by, finding->startup);
 }
 
-static uint64_t told_of(const struct announcer *announcer, const struct finding *finding)
+static const char told_mark, untold_mark; /* a map has no other way to forget */
+
+static bool is_new(const struct announcer *announcer, const struct finding *finding)
 {
-    return (uint64_t)(uintptr_t)map_get(&announcer->told, key_of(finding));
+    return map_get(&announcer->told, finding->place) != &told_mark;
 }
 
-static void note_told(struct announcer *announcer, const struct finding *finding, uint64_t ns)
+static void note_told(struct announcer *announcer, const struct finding *finding, bool told)
 {
-    if (ns > told_of(announcer, finding))
-        map_put(&announcer->told, key_of(finding), (void *)(uintptr_t)ns);
+    void *mark = (void *)(uintptr_t)(told ? &told_mark : &untold_mark);
+    map_put(&announcer->told, finding->place, mark);
+    if (finding->kind == STALL_CALL)
+        map_put(&announcer->told, function_of(finding), mark);
 }
 
-/* The length from which on a stall of this finding is worth a line; 0: it has had none at all. */
-static uint64_t worth_ns(const struct announcer *announcer, const struct finding *finding,
-                         uint64_t floor_ns)
+/* The age from which on a stall is worth another line, when it had been told of at this one (0: not
+ * at all). */
+static uint64_t due_ns(const struct announcer *announcer, uint64_t told_ns)
 {
-    uint64_t told = told_of(announcer, finding), budget = announcer->model->budget_ns;
-    if (told == 0)
-        return 0;
-    uint64_t worse = told < UINT64_MAX / WORSE ? told * WORSE : UINT64_MAX;
-    if (worse < floor_ns)
-        worse = floor_ns;
-    if (budget > 0 && !over_budget(announcer->model, told) && worse > budget)
-        worse = budget + 1;
-    return worse;
+    uint64_t due = UINT64_MAX, budget = announcer->model->budget_ns;
+    for (size_t i = COUNT_OF(ages_ns); i > 0 && ages_ns[i - 1] > told_ns; i--)
+        due = ages_ns[i - 1];
+    if (budget > 0 && told_ns <= budget && budget < due)
+        due = budget + 1;
+    return due;
 }
 
 static void tell(struct announcer *announcer, const char *headline, uint64_t ns,
                  const struct finding *finding, const struct trace *trace,
-                 const struct stall *stall)
+                 const struct stall *stall, const char *remark)
 {
     struct strbuf line = {0};
     bool color = announcer->color;
@@ -110,41 +118,41 @@ static void tell(struct announcer *announcer, const char *headline, uint64_t ns,
     bool named = stall->loop != NULL && stall->loop->name[0] != '\0';
     const char *name = named ? stall->loop->name : base_name(trace->exe);
     sb_add_clean(&line, name);
-    sb_addf(&line, " pid %lld%s]%s\n", (long long)trace->pid,
-            trace_is_starting(trace, stall) ? ", starting" : "", color ? "\033[0m" : "");
+    sb_addf(&line, " pid %lld%s]%s%s\n", (long long)trace->pid,
+            trace_is_starting(trace, stall) ? ", starting" : "", color ? "\033[0m" : "", remark);
     if (!output_is_utf8())
         text_to_ascii(&line);
     (void)write_all(STDERR_FILENO, line.data, line.len);
     sb_free(&line);
-    note_told(announcer, finding, ns);
+    note_told(announcer, finding, true);
 }
 
 static void on_stall(void *ctx, const struct finding *finding, const struct trace *trace,
-                     const struct stall *stall, bool is_new)
+                     const struct stall *stall, bool first)
 {
-    (void)is_new; /* a finding of another trace has had no line here */
+    (void)first; /* the first of a place may have had no line: it was suppressed, or nothing */
     struct announcer *announcer = ctx;
     bool is_iteration = stall->kind == STALL_ITERATION;
     if (finding->suppressed_by != NULL)
         return;
-    uint64_t floor = stall->ended ? ENDED_FLOOR_NS : OPEN_FLOOR_NS;
-    bool worth = stall->elapsed_ns >= worth_ns(announcer, finding, floor);
-    if (stall->ended) {
-        if (worth)
-            tell(announcer, is_iteration ? "SLOW ITERATION" : "BLOCKED", stall->elapsed_ns, finding,
-                 trace, stall);
-        return;
-    }
-    if (worth)
+    bool place_is_new = is_new(announcer, finding);
+    bool worth = place_is_new || stall->elapsed_ns >= due_ns(announcer, 0);
+    if (worth && stall->ended)
+        tell(announcer, is_iteration ? "SLOW ITERATION" : "BLOCKED", stall->elapsed_ns, finding,
+             trace, stall, "");
+    else if (worth)
         tell(announcer, is_iteration ? "SLOW ITERATION, so far" : "STILL BLOCKED after",
-             stall->elapsed_ns, finding, trace, stall);
+             stall->elapsed_ns, finding, trace, stall, "");
+    if (stall->ended)
+        return;
     GROW(announcer->open, announcer->open_count, announcer->open_cap);
     announcer->open[announcer->open_count++] =
         (struct open){.finding = *finding,
                       .trace = trace,
                       .stall = *stall,
                       .read_ns = now_ns(),
-                      .told_ns = worth ? stall->elapsed_ns : 0};
+                      .told_ns = worth ? stall->elapsed_ns : 0,
+                      .was_new = place_is_new};
 }
 
 /* Takes it out of those that have not ended, into *open. False: it is none of them. */
@@ -162,11 +170,17 @@ static bool take(struct announcer *announcer, const struct trace *trace, const s
     return false;
 }
 
-/* Was the last line about a stall that turned out to be like this? */
-static bool said_too_little(const struct announcer *announcer, const struct open *open, uint64_t ns)
+/* It was told of while it lasted, and is no finding: the machine had no CPU for it. */
+static void on_nothing(struct announcer *announcer, const struct open *open,
+                       const struct stall *stall)
 {
-    return open->again || ns / 2 > open->told_ns ||
-           (over_budget(announcer->model, ns) && !over_budget(announcer->model, open->told_ns));
+    if (open->told_ns == 0)
+        return;
+    tell(announcer, stall->kind == STALL_ITERATION ? "ITERATION ENDED after" : "UNBLOCKED after",
+         stall->elapsed_ns, &open->finding, open->trace, stall,
+         ", no finding: the machine had no CPU for it");
+    if (open->was_new)
+        note_told(announcer, &open->finding, false);
 }
 
 static void on_stall_end(void *ctx, const struct finding *finding, const struct trace *trace,
@@ -177,26 +191,28 @@ static void on_stall_end(void *ctx, const struct finding *finding, const struct 
     bool is_iteration = stall->kind == STALL_ITERATION;
     bool was_open = take(announcer, trace, stall, &open);
     uint64_t ns = stall->elapsed_ns;
-    if (!stall->ended || finding->suppressed_by != NULL)
+    if (stall->nothing)
+        on_nothing(announcer, &open, stall);
+    if (stall->nothing || !stall->ended || finding->suppressed_by != NULL)
         return;
-    if (was_open && open.told_ns > 0) {
-        /* An iteration's finding is only settled at its end, and may be another one now. */
-        note_told(announcer, finding, open.told_ns);
-        if (said_too_little(announcer, &open, ns))
-            tell(announcer, is_iteration ? "ITERATION ENDED after" : "UNBLOCKED after", ns, finding,
-                 trace, stall);
-    } else if (ns >= worth_ns(announcer, finding, ENDED_FLOOR_NS)) {
-        tell(announcer, is_iteration ? "SLOW ITERATION" : "BLOCKED", ns, finding, trace, stall);
-    }
+    /* An iteration's place is only settled at its end, and may be another one now. */
+    if (was_open && open.told_ns > 0)
+        tell(announcer, is_iteration ? "ITERATION ENDED after" : "UNBLOCKED after", ns, finding,
+             trace, stall, "");
+    else if (is_new(announcer, finding) || ns >= due_ns(announcer, 0))
+        tell(announcer, is_iteration ? "SLOW ITERATION" : "BLOCKED", ns, finding, trace, stall, "");
 }
 
-/* Without what the trace knows of the time for which the process was stopped since. */
+/* Without what the trace knows of the time for which the process was stopped since, or had no CPU.
+ */
 static uint64_t elapsed_ns(const struct open *open, uint64_t now)
 {
-    uint64_t since = now - open->read_ns;
-    uint64_t frozen =
-        trace_frozen_ns(open->trace, open->stall.at_ns + open->stall.elapsed_ns, UINT64_MAX);
-    return open->stall.elapsed_ns + (since > frozen ? since - frozen : 0);
+    const struct stall *then = &open->stall, *last = map_get(&open->trace->open_stalls, then->id);
+    uint64_t whole = then->elapsed_ns + then->starved_ns + (now - open->read_ns);
+    uint64_t without = trace_frozen_ns(open->trace, then->at_ns + then->elapsed_ns, UINT64_MAX);
+    without += last != NULL && last->still_ns > 0 ? last->still_starved_ns : then->starved_ns;
+    uint64_t left = whole > without ? whole - without : 0;
+    return left > then->elapsed_ns ? left : then->elapsed_ns;
 }
 
 /* Is the process stopped, by a signal or a debugger? It is not to blame for that. */
@@ -219,7 +235,7 @@ int announcer_timeout(const struct announcer *announcer)
     uint64_t now = now_ns(), first = UINT64_MAX;
     for (size_t i = 0; i < announcer->open_count; i++) {
         const struct open *open = &announcer->open[i];
-        uint64_t due = worth_ns(announcer, &open->finding, OPEN_FLOOR_NS);
+        uint64_t due = due_ns(announcer, open->told_ns);
         uint64_t elapsed = elapsed_ns(open, now);
         uint64_t wait = due > elapsed ? due - elapsed : 0;
         if (open->held_ns > now && open->held_ns - now > wait)
@@ -239,7 +255,7 @@ void announcer_tick(struct announcer *announcer)
     for (size_t i = 0; i < announcer->open_count;) {
         struct open *open = &announcer->open[i];
         uint64_t ns = elapsed_ns(open, now);
-        if (ns < worth_ns(announcer, &open->finding, OPEN_FLOOR_NS) || now < open->held_ns) {
+        if (ns < due_ns(announcer, open->told_ns) || now < open->held_ns) {
             i++;
             continue;
         }
@@ -255,9 +271,8 @@ void announcer_tick(struct announcer *announcer)
         }
         tell(announcer,
              open->stall.kind == STALL_ITERATION ? "SLOW ITERATION, so far" : "STILL BLOCKED after",
-             ns, &open->finding, open->trace, &open->stall);
+             ns, &open->finding, open->trace, &open->stall, "");
         open->told_ns = ns;
-        open->again = true;
         i++;
     }
 }

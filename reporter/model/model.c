@@ -266,6 +266,8 @@ static void on_stall_end(void *ctx, struct trace *trace, const struct stall *sta
     if (stall->kind == STALL_ITERATION) {
         if (stall->nothing) {
             profile_free(profile_of(model, trace, stall));
+            if (model->on_stall_end != NULL)
+                model->on_stall_end(model->ctx, NULL, trace, stall);
             return;
         }
         finding = settle_iteration(model, trace, stall);

@@ -80,6 +80,7 @@ struct model {
      * iteration's is preliminary, made of its first sample, until it ends. */
     void (*on_stall)(void *ctx, const struct finding *finding, const struct trace *trace,
                      const struct stall *stall, bool is_new);
+    /* The finding is NULL where an iteration turned out to be `nothing`. */
     void (*on_stall_end)(void *ctx, const struct finding *finding, const struct trace *trace,
                          const struct stall *stall);
     void *ctx;

@@ -167,7 +167,7 @@ uint32_t st_report(struct st_stall *s, uint64_t key, struct st_place *place,
         return 0;
     }
     s->is_new = place ? !place->told : c->written == 0;
-    if (c->written < WRITTEN_SINGLY || (!s->ended && s->elapsed_ns >= ST_LONG_NS)) {
+    if (c->written < WRITTEN_SINGLY || (!s->ended && s->elapsed_ns >= st_long_ns())) {
         uint32_t number = st_record_stall(s);
         if (number) {
             c->written++;

@@ -6,9 +6,13 @@
 #include "agent/agent.h"
 #include "places.h"
 
-/* From this age on a stall that goes on is written, however often that has been: it is said again.
- */
-enum { ST_LONG_NS = 1000000000 };
+/* From this age on, or past the budget, a stall that goes on is written, however often that has
+ * been: it is said again. */
+static inline uint64_t st_long_ns(void)
+{
+    const uint64_t second = 1000000000, budget = st_shared->settings->budget_ns;
+    return budget > 0 && budget < second ? budget + 1 : second;
+}
 
 struct st_counter;
 

@@ -125,7 +125,7 @@ static void report_running(struct st_slot *s, struct watched *w, uint32_t index,
                            uint64_t starved_ns)
 {
     if (w->stall || w->over ||
-        (w->counted && (!w->counter || age < ST_LONG_NS || age < w->still_ns)))
+        (w->counted && (!w->counter || age < st_long_ns() || age < w->still_ns)))
         return;
     if (w->counted)
         w->still_ns = age * 2; /* there may be no room */

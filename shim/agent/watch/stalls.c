@@ -336,7 +336,7 @@ static void follow_hang(const struct st_slot *s, uint32_t index, uint32_t seq)
     h->seen = now;
     uint64_t elapsed = st_unfrozen_ns(h->t0, now);
     note_own(h, index, elapsed);
-    if (!h->stall && h->counter && elapsed >= ST_LONG_NS && elapsed >= h->still_ns) {
+    if (!h->stall && h->counter && elapsed >= st_long_ns() && elapsed >= h->still_ns) {
         h->like.elapsed_ns = elapsed;
         h->like.starved_ns = starved_of_hang(h, index, now, elapsed);
         h->stall = st_report(&h->like, 0, h->place, &h->counter);
