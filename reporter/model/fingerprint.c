@@ -36,36 +36,16 @@ static uint64_t hash_module(uint64_t hash, const char *module)
     return hash_text(hash, "");
 }
 
-/* Since 3.12 Python runs comprehensions in the function that they stand in: what makes the same
- * call is to be the same. */
-static const struct frame *enclosing(const struct stack_view *view, const struct frame *frame)
-{
-    static const char *const inner[] = {"<listcomp>", "<dictcomp>", "<setcomp>"};
-    const struct frame *end = view->frames + view->count;
-    for (const struct frame *at = frame; at < end; at++) {
-        if (at->lang != LANG_PYTHON || at->function == NULL || at->file == NULL)
-            continue;
-        if (strcmp(at->file, frame->file) != 0)
-            break;
-        bool is_inner = false;
-        for (size_t i = 0; i < COUNT_OF(inner); i++)
-            is_inner = is_inner || strcmp(last_name(at->function), inner[i]) == 0;
-        if (!is_inner)
-            return at;
-    }
-    return frame;
-}
-
 static uint64_t hash_culprit(uint64_t hash, const struct stack_view *view,
                              const struct frame *frame)
 {
     if (frame->lang == LANG_PYTHON && frame->file != NULL && frame->function != NULL) {
-        hash = hash_text(hash, last_name(enclosing(view, frame)->function));
+        hash = hash_text(hash, last_name(enclosing_frame(view, frame)->function));
         return hash_text(hash, base_name(frame->file));
     }
     /* A function of an interpreter's says little, and has a name or not. */
     bool in_interpreter = view->interpreter != NULL && frame->origin == ORIGIN_RUNTIME;
-    hash = hash_text(hash, in_interpreter ? NULL : frame->function);
+    hash = in_interpreter ? hash_text(hash, NULL) : hash_function(hash, frame);
     if (in_interpreter)
         return hash_text(hash, view->interpreter);
     if (frame->module != NULL)

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "words/describe.h"
+
 static const struct frame *culprit_of(const struct stack_view *view)
 {
     return view->culprit < 0 ? NULL : &view->frames[view->culprit];
@@ -19,6 +21,24 @@ static uint64_t add_number(uint64_t hash, uint64_t number)
     return hash_bytes(hash, &number, sizeof(number));
 }
 
+/* Without the arguments of templates and generics. */
+static uint64_t hash_name(uint64_t hash, const char *name)
+{
+    for (const char *at = name; *at != '\0';) {
+        size_t len = arguments_len(name, at);
+        if (len == 0)
+            hash = hash_bytes(hash, at, 1);
+        at += len > 0 ? len : 1;
+    }
+    return add(hash, "");
+}
+
+uint64_t hash_function(uint64_t hash, const struct frame *frame)
+{
+    const char *name = frame->function != NULL ? frame->function : "";
+    return frame->lang == LANG_NATIVE ? hash_name(hash, name) : add(hash, name);
+}
+
 /* A function of compiled code, whose map tells where it begins and nothing else. */
 bool place_is_function(const struct stack_view *view)
 {
@@ -27,17 +47,39 @@ bool place_is_function(const struct stack_view *view)
            (frame->lang == LANG_JAVASCRIPT || (frame->lang == LANG_JIT && frame->function != NULL));
 }
 
+/* Since 3.12 Python runs comprehensions in the function that they stand in: what makes the same
+ * call is to be the same. */
+const struct frame *enclosing_frame(const struct stack_view *view, const struct frame *frame)
+{
+    static const char *const inner[] = {"<listcomp>", "<dictcomp>", "<setcomp>"};
+    const struct frame *end = view->frames + view->count;
+    if (frame->lang != LANG_PYTHON || frame->file == NULL || frame->function == NULL)
+        return frame;
+    for (const struct frame *at = frame; at < end; at++) {
+        if (at->lang != LANG_PYTHON || at->function == NULL || at->file == NULL)
+            continue;
+        if (strcmp(at->file, frame->file) != 0)
+            break;
+        bool is_inner = false;
+        for (size_t i = 0; i < COUNT_OF(inner); i++)
+            is_inner = is_inner || strcmp(last_name(at->function), inner[i]) == 0;
+        if (!is_inner)
+            return at;
+    }
+    return frame;
+}
+
 uint64_t place_function_key(const struct stack_view *view, enum stall_kind kind, const char *call)
 {
     const struct frame *frame = culprit_of(view);
     uint64_t hash = add_number(HASH_SEED, (uint64_t)kind);
     if (kind == STALL_CALL) {
         hash = add(hash, call);
-        hash = add(hash, view->callee);
+        hash = hash_name(hash, view->callee != NULL ? view->callee : "");
     }
     if (frame == NULL)
         return hash;
-    hash = add(hash, frame->function);
+    hash = hash_function(hash, enclosing_frame(view, frame));
     return add(hash, frame->file != NULL ? frame->file : frame->module_path);
 }
 

@@ -4,13 +4,21 @@
 
 #include "model/place.h"
 
+/* A module of the standard library's in C, which other builds of the interpreter have inside it. */
+static bool is_part_of_interpreter(const struct frame *frame)
+{
+    return frame->origin == ORIGIN_RUNTIME ||
+           (frame->origin == ORIGIN_STDLIB && frame->lang == LANG_NATIVE &&
+            frame->module_path != NULL && is_stdlib_path(frame->module_path));
+}
+
 /* The frame that the culprit's line called: the next one inside it, without interpreters between.
  */
 static const struct frame *called(const struct stack_view *view, ptrdiff_t by)
 {
     for (ptrdiff_t i = by - 1; i >= (view->begins_with_call ? 1 : 0); i--) {
         const struct frame *frame = &view->frames[i];
-        if (frame->noise || frame->inlined || frame->origin == ORIGIN_RUNTIME ||
+        if (frame->noise || frame->inlined || is_part_of_interpreter(frame) ||
             frame->origin == ORIGIN_LIBC)
             continue;
         return frame;

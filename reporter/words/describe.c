@@ -52,6 +52,12 @@ static const char *closing(const char *at)
     return NULL;
 }
 
+size_t arguments_len(const char *name, const char *at)
+{
+    const char *end = *at == '<' && opens_arguments(name, at) ? closing(at) : NULL;
+    return end != NULL ? (size_t)(end - at) + 1 : 0;
+}
+
 void describe_function(struct strbuf *out, const char *name)
 {
     enum { LONG = 60 };
@@ -61,10 +67,10 @@ void describe_function(struct strbuf *out, const char *name)
     }
     struct strbuf brief = {0};
     for (const char *at = name; *at != '\0'; at++) {
-        const char *end = *at == '<' && opens_arguments(name, at) ? closing(at) : NULL;
-        if (end != NULL) {
+        size_t len = arguments_len(name, at);
+        if (len > 0) {
             sb_add(&brief, "<…>");
-            at = end;
+            at += len - 1;
         } else {
             sb_addn(&brief, at, 1);
         }

@@ -24,6 +24,9 @@ void describe_cause(struct strbuf *out, const char *call, const char *detail,
 void describe_wait(struct strbuf *out, const char *detail);
 /* `120 small blocking calls`, `a long iteration`: what kept the loop. */
 void describe_iteration(struct strbuf *out, const struct profile *profile);
+/* The length of the arguments of a template or a generic that begin at `at`, a `<` in `name`; 0:
+ * they do not. */
+size_t arguments_len(const char *name, const char *at);
 /* A function's name; a long one without the arguments of templates: `boost::f<…>::g`. */
 void describe_function(struct strbuf *out, const char *name);
 /* `/srv/app.py:4 in blocker`, `redis-server+0x4f21`. */

@@ -1,4 +1,9 @@
 """Each finding is at the line that a person would change, and each line is a finding."""
+import glob
+import os
+import subprocess
+import sys
+
 import pytest
 
 from harness import PYTHON, stall_line
@@ -114,3 +119,102 @@ asyncio.run(main())
     assert finding["first_at"] < finding["last_at"]
     process = traced.report()["processes"][0]
     assert process["complete"] and process["began_at"] < finding["first_at"] < process["ended_at"]
+
+
+def test_a_line_of_a_template_is_one_place(run, tmp_path, tool):
+    """Whatever it was instantiated for, and so is its fingerprint."""
+    source, program = tmp_path / "template.cc", tmp_path / "template"
+    source.write_text("""
+#include <sys/epoll.h>
+#include <unistd.h>
+template <int N> __attribute__((noinline)) void nap() {
+    usleep(N * 1000);
+    asm volatile("");
+}
+template <class T> struct Box {
+    __attribute__((noinline)) void slow(T ms) {
+        usleep(1000 * ms);
+        asm volatile("");
+    }
+};
+int main() {
+    int e = epoll_create1(0);
+    struct epoll_event event;
+    epoll_wait(e, &event, 1, 10);
+    nap<30>(); nap<40>();
+    Box<int>().slow(30); Box<long>().slow(40);
+    epoll_wait(e, &event, 1, 10);
+}
+""")
+    subprocess.run([tool("g++"), "-g", "-O1", "-fno-optimize-sibling-calls", "-o", program, source], check=True)
+    traced = run(program)
+    assert traced.exit == 0, traced
+    assert {culprit(f)[1]: f["count"] for f in traced.findings} == {5: 2, 10: 2}, traced.describe()
+
+
+def test_a_comprehension_is_part_of_its_function(run, tmp_path):
+    """In Python 3.12 it is, and where it was not it makes no other place of the same computing."""
+    program = tmp_path / "computing.py"
+    program.write_text("""
+import asyncio
+async def main():
+    await asyncio.sleep(0.02)
+    for part in (1, 4), (4, 1):
+        for i in range(part[0] * 2_000_000): i * i
+        [i * i for i in range(part[1] * 2_000_000)]
+        await asyncio.sleep(0.02)
+asyncio.run(main())
+""")
+    traced = run(PYTHON, program, options=("--threshold", "5s"))
+    assert traced.exit == 0, traced
+    assert [f["count"] for f in traced.findings] == [2], traced.describe()
+
+
+STABLE = """
+import asyncio, os, select, socket, subprocess, time
+def deco(f):
+    def inner(*a): return f(*a)
+    return inner
+@deco
+def decorated(): time.sleep(0.04)
+class Shop:
+    async def pay(self): time.sleep(0.04)
+async def handler():
+    ours, theirs = socket.socketpair()
+    select.select([ours], [], [], 0.04)
+    subprocess.run(["sleep", "0.04"])
+    os.system("sleep 0.04")
+    decorated()
+    await Shop().pay()
+    {i: time.sleep(0.02) for i in range(2)}
+async def main():
+    await asyncio.sleep(0.02)
+    await handler()
+    await asyncio.sleep(0.02)
+asyncio.run(main())
+"""
+
+
+def test_fingerprints_are_stable(run, tmp_path):
+    """A caller more, a line above, optimising, another path, a module, another CPython of the same version."""
+    def fingerprints(directory, source, *arguments, python=PYTHON):
+        (tmp_path / directory).mkdir(parents=True)
+        (tmp_path / directory / "app.py").write_text(source)
+        traced = run(python, *(arguments or ("app.py",)), cwd=tmp_path / directory,
+                     options=("--iteration-threshold", "30s"))
+        assert traced.exit == 0, traced
+        return {f["fingerprint"] for f in traced.findings if "app.py" in str(f["frames"])}
+    first = fingerprints("first", STABLE)
+    assert len(first) == 6, first
+    called = STABLE.replace("await handler()", "await more()").replace(
+        "async def main", "async def more():\n    await handler()\nasync def main")
+    assert fingerprints("caller", called) == first
+    assert fingerprints("line", "# one more\n\n" + STABLE) == first
+    assert fingerprints("optimised", STABLE, "-OO", "-B", "app.py") == first
+    assert fingerprints("deep/er", STABLE, tmp_path / "deep/er/app.py") == first
+    assert fingerprints("module", STABLE, "-m", "app") == first
+    if sys.executable != PYTHON:
+        return
+    version = "%d.%d" % sys.version_info[:2]
+    for number, other in enumerate(glob.glob(os.path.expanduser(f"~/.pyenv/versions/{version}.*/bin/python3"))):
+        assert fingerprints(f"build{number}", STABLE, python=other) == first
