@@ -104,7 +104,7 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/stack/perfmap.c \
 	shim/agent/stack/perfmap.h \
 	shim/agent/stack/unwind.c \
-	shim/agent/waited.c \
+	shim/agent/watch/waited.c \
 	shim/agent/watch/agent.c \
 	shim/agent/watch/aside.c \
 	shim/agent/watch/counters.c \

@@ -24,6 +24,14 @@ void details_add(struct details *details, const char *text, uint64_t count, uint
     detail->total_ns += ns;
 }
 
+void details_add_others(struct details *details, uint64_t count, uint64_t ns)
+{
+    if (details->count == 0)
+        return;
+    add_to(&details->others.count, count);
+    add_to(&details->others.total_ns, ns);
+}
+
 void details_merge(struct details *into, const struct details *from)
 {
     for (size_t i = 0; i < from->count; i++)

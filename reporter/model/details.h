@@ -22,6 +22,8 @@ struct details {
 
 /* Adds (modulo 2^64, so that what was added can be taken back); a text of NULL counts nothing. */
 void details_add(struct details *details, const char *text, uint64_t count, uint64_t ns);
+/* Stalls of which it is not known which of the details they had, if there is any. */
+void details_add_others(struct details *details, uint64_t count, uint64_t ns);
 void details_merge(struct details *into, const struct details *from);
 /* Most time first. After this nothing is added any more. */
 void details_sort(struct details *details);

@@ -230,7 +230,7 @@ void finding_account(struct finding *finding, const struct stack_view *view,
         details_add(&finding->details, stall->detail, count, added_ns);
     represent(finding, view, trace, stall);
     add_stack(finding, view);
-    if (count == 1)
+    if (count == 1 || stall->at_ns > 0) /* older recorders do not say when counted ones were */
         note_moment(finding, trace, stall);
 }
 

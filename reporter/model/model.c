@@ -295,6 +295,8 @@ static void on_more(void *ctx, struct trace *trace, const struct stall *stall, u
     struct finding *finding = known->finding;
     bool is_new = finding->count == 0;
     finding_account(finding, known->view, trace, stall, count, total_ns);
+    if (stall->kind == STALL_CALL && stall->detail == NULL)
+        details_add_others(&finding->details, count, total_ns);
     finding->starved_ns += stall->starved_ns;
     finding->strict = finding->strict && stall->strict;
     if (model->on_stall != NULL)

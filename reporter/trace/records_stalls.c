@@ -230,6 +230,7 @@ bool trace_read_more(struct trace *trace, struct json_object *record, const stru
         return false;
     stall.elapsed_ns = get_number(record, "max_ns");
     stall.startup = trace_in_startup(trace, &stall, true);
+    stall.at_ns = get_number(record, "at_ns");
     uint64_t total = get_number(record, "total_ns");
     stall.starved_ns = get_number(record, "starved_ns");
     if (stall.starved_ns > total)

@@ -208,6 +208,7 @@ void st_record_iteration_end(uint32_t stall, const struct st_time *time,
  * longest of them, less its time without one. */
 struct st_many {
     uint64_t count, total_ns, starved_ns, max_ns;
+    uint64_t last_ns; /* when the last of them began, or a moment later */
 };
 bool st_record_more(const struct st_stall *like, const struct st_many *many);
 void st_record_dropped(uint64_t stalls);

@@ -1,4 +1,5 @@
 """Each finding is at the line that a person would change, and each line is a finding."""
+import datetime
 import glob
 import os
 import subprocess
@@ -218,3 +219,23 @@ def test_fingerprints_are_stable(run, tmp_path):
     version = "%d.%d" % sys.version_info[:2]
     for number, other in enumerate(glob.glob(os.path.expanduser(f"~/.pyenv/versions/{version}.*/bin/python3"))):
         assert fingerprints(f"build{number}", STABLE, python=other) == first
+
+
+def test_what_is_counted_is_in_the_figures(run, tmp_path):
+    """After fifty of a place they are counted: until when, and how many of the details, is known all the same."""
+    program = tmp_path / "many.py"
+    program.write_text("""
+import asyncio, time
+async def main():
+    await asyncio.sleep(0.02)
+    for _ in range(80):
+        time.sleep(0.03)
+        await asyncio.sleep(0)
+asyncio.run(main())
+""")
+    traced = run(PYTHON, program, options=("--iteration-threshold", "30s"))
+    finding = traced.find("clock_nanosleep")
+    assert sum(d["count"] for d in finding["details"]) == finding["count"], finding["details"]
+    assert abs(sum(d["total_ms"] for d in finding["details"]) - finding["total_ms"]) < 0.1
+    began, last = (datetime.datetime.fromisoformat(finding[k][:-1]) for k in ("first_at", "last_at"))
+    assert (last - began).total_seconds() > 79 * 0.03 - 0.1, finding

@@ -18,7 +18,7 @@ static uint64_t written, figures, kept;
 static int64_t promised;
 static uint64_t refused;
 static int refused_error;
-static bool last_figures, cannot_keep, disk_is_full, by_ulimit;
+static bool last_figures, cannot_keep, disk_is_full, by_ulimit, heeds_promises;
 static enum st_worth worth, worth_of_stacks;
 
 void room_limit(uint64_t bytes)
@@ -56,6 +56,8 @@ void room_begin(const char *type)
     static const char *const last[] = {"notice", "dropped", "serving"};
     static const char *const figure[] = {"stats", "more", "stall_still", "starved"};
     static const char *const stacks[] = {"module", "stack"};
+    /* The last figures of loops must not take the room of counts, for which it was promised. */
+    heeds_promises = !strcmp(type, "stats") || !strcmp(type, "stall_still");
     if (is_one_of(type, final, sizeof(final) / sizeof(final[0])))
         worth = ST_WORTH_FINAL;
     else if (is_one_of(type, last, sizeof(last) / sizeof(last[0])))
@@ -110,6 +112,8 @@ bool room_for_stacks(size_t length)
 bool room_for(size_t length)
 {
     enum st_worth of = worth == ST_WORTH_FIGURES && last_figures ? ST_WORTH_LAST : worth;
+    if (of == ST_WORTH_LAST && heeds_promises)
+        length += (size_t)promised;
     return fits(of, length) && !(disk_is_full && of > ST_WORTH_LAST);
 }
 

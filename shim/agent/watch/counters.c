@@ -13,7 +13,7 @@ static struct st_counter {
     bool counts; /* some are not written one by one */
     bool lost;   /* there is no room to write how many */
     uint64_t written;
-    uint64_t pending, total_ns, starved_ns, max_ns; /* not yet written */
+    uint64_t pending, total_ns, starved_ns, max_ns, last_ns; /* not yet written */
 } counters[COUNTERS];
 static struct st_counter *order[COUNTERS]; /* those in use, as they came */
 static unsigned used;
@@ -62,16 +62,20 @@ static void write_count(struct st_counter *c)
         c->pending = c->total_ns = c->starved_ns = c->max_ns = 0;
         return;
     }
-    struct st_many many = {c->pending, c->total_ns, c->starved_ns, c->max_ns};
-    if (st_record_more(&c->like, &many))
+    struct st_many many = {c->pending, c->total_ns, c->starved_ns, c->max_ns, c->last_ns};
+    if (st_record_more(&c->like, &many)) {
         c->pending = c->total_ns = c->starved_ns = c->max_ns = 0;
+    } else if (st_ending) { /* nobody will ask again */
+        c->lost = true;
+        write_count(c);
+    }
 }
 
 /* From here on it has something to write at the end: is there room for that? Else all that can be
  * said of it is that it is lost. */
 static void begin_to_count(struct st_counter *c)
 {
-    enum { MORE_BYTES = 270 };
+    enum { MORE_BYTES = 300 };
     if (c->counts)
         return;
     c->counts = true;
@@ -114,6 +118,7 @@ static void take_repeats(void)
         /* acquire: the sum is not older than the count */
         c->pending += atomic_exchange_explicit(&r->count, 0, memory_order_acquire);
         c->total_ns += st_ticks_to_ns(atomic_exchange(&r->ticks, 0));
+        c->last_ns = st_since_start_ns(st_ticks_now()); /* or a bit earlier */
         if (longest > c->max_ns)
             c->max_ns = longest;
     }
@@ -139,6 +144,8 @@ void st_count(struct st_counter *c, uint64_t elapsed_ns, uint64_t starved_ns)
 {
     begin_to_count(c);
     uint64_t left = elapsed_ns > starved_ns ? elapsed_ns - starved_ns : 0;
+    uint64_t now = st_since_start_ns(st_ticks_now());
+    c->last_ns = now > elapsed_ns ? now - elapsed_ns : 0;
     c->pending++;
     c->total_ns += elapsed_ns;
     c->starved_ns += starved_ns;

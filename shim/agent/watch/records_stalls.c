@@ -200,6 +200,7 @@ bool st_record_more(const struct st_stall *like, const struct st_many *many)
     if (many->starved_ns)
         js_number("starved_ns", many->starved_ns);
     js_number("max_ns", many->max_ns);
+    js_number("at_ns", many->last_ns);
     return js_end();
 }
 

@@ -1,7 +1,7 @@
 /* What a call waits for as data, beside the words for people: of which kind it is, and who holds
  * it.
  */
-#include "agent.h"
+#include "agent/agent.h"
 
 #include <string.h>
 
