@@ -44,6 +44,7 @@ libstalltrace_la_SOURCES = \
 	shim/probe/loops/iteration.c \
 	shim/probe/loops/loops.c \
 	shim/probe/loops/own_threads.c \
+	shim/probe/loops/perhaps.c \
 	shim/probe/loops/poll_loops.c \
 	shim/probe/probe.h \
 	shim/probe/record/capture.c \

@@ -265,6 +265,7 @@ struct st_slot {
     const char *api_name;
     char name[16];              /* the thread's, when its loop began; empty: not known */
     bool candidate;             /* not a loop thread yet: see probe/loops/candidate.c */
+    bool perhaps;               /* nor this one: see probe/loops/perhaps.c */
     uintptr_t loop_lo, loop_hi; /* of a candidate: the text of its loop's run function */
     _Atomic uint32_t allowed;   /* depth of stalltrace_allow_begin */
     uint64_t tagged_t;
@@ -369,7 +370,8 @@ struct st_shared {
      * yet. And whether a capture tells of it, too. */
     _Atomic uint64_t listened;
     _Atomic bool listen_told;
-    _Atomic uint32_t unwatched; /* how often a loop thread has found no slot */
+    _Atomic uint64_t perhaps_since; /* ticks: a thread has run a loop, perhaps; 0: none has */
+    _Atomic uint32_t unwatched;     /* how often a loop thread has found no slot */
     struct st_connecting
         connecting[ST_CONNECTING]; /* by the descriptor's number; the last of each */
     struct st_capture *captures;

@@ -253,6 +253,23 @@ void st_untag(struct st_slot *s, int reason);
 void st_make_candidate(int fd, uintptr_t text_lo, uintptr_t text_hi);
 bool st_candidate_runs(const struct st_slot *s);
 bool st_promote(struct st_slot *s);
+/* A thread that polls, and runs a loop, perhaps: see perhaps.c. */
+void st_make_perhaps(void);
+bool st_perhaps_is(struct st_slot *s, enum st_home home, uintptr_t site, uint64_t since);
+void st_perhaps_not(void);
+void st_perhaps_over(struct st_slot *s);
+void st_perhaps_child(void);
+bool st_perhaps_has_room(void);
+void st_perhaps_keep(struct st_capture *c);
+/* Does the calling thread run a loop, or is it about to? */
+static inline bool st_is_loop(void)
+{
+    const struct st_slot *s = st_self;
+    return ST_UNLIKELY(s && !s->perhaps);
+}
+struct st_slot *st_prepare_slot(enum st_home home, int fd, uintptr_t site);
+bool st_watch_thread_end(struct st_slot *s);
+void st_set_live(struct st_slot *s, uint64_t since);
 void st_loops_init(void);
 void st_loops_child(void);
 bool st_name_matches(const char *name);
@@ -313,6 +330,8 @@ struct st_polled {
 };
 void st_polled_of_poll(struct st_polled *p, const struct pollfd *fds, unsigned long n);
 void st_poll_returned(enum st_home home, uintptr_t site, const struct st_polled *polled);
+/* Of a thread that runs a loop, perhaps: can a wait there be no other than a callback's? */
+bool st_poll_is_call(uintptr_t site, const struct st_polled *polled);
 /* Such a descriptor is told to st_fd_closed when it is closed, and that tells the other. */
 void st_watch_close(int fd);
 void st_poll_closed(int fd);
@@ -370,8 +389,8 @@ void st_before_exec(void);
 /* ---- stalls that come again and again (repeat.c) ---- */
 
 struct st_repeat;
-/* The path of the call that has just ended; NULL where only long calls are reported, or where there
- * is no room for another path. */
+/* The path of the call that has just ended; NULL where only long calls are reported (and there are
+ * buffers for them), or where there is no room for another path. */
 struct st_repeat *st_repeat_find(const struct st_slot *s, unsigned class, bool strict);
 /* Is it short, and has been copied often enough? */
 bool st_repeat_enough(struct st_repeat *r, uint64_t ticks);

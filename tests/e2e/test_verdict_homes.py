@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from harness import PROGRAMS, PYTHON, command
+from harness import PROGRAMS, PYTHON, command, stall_line, wall_ms
 
 VERDICT = "verdict/"
 
@@ -79,6 +79,41 @@ def test_loop_written_by_hand(run, script, how):
     assert traces.exit == 0
     assert traces.find("clock_nanosleep")["count"] == 1
     assert len(traces.findings) == 1, traces.describe()
+
+
+@pytest.mark.parametrize("how", ["poll", "select"])
+@pytest.mark.parametrize("what, call, count", [
+    ("sleeps", "nanosleep", 1), ("asks", "poll", 1), ("often", "nanosleep", 7),
+    ("late", "nanosleep", 1), ("forks", "nanosleep", 1)])
+def test_first_turns_of_a_loop_written_by_hand(run, program, how, what, call, count):
+    """They are set aside, and count once the thread is known for a loop."""
+    traces = run(program(VERDICT + "first_turns"), how, what)
+    assert traces.exit == 0
+    found = traces.find(call)
+    assert found["count"] == count and len(traces.findings) == 1, traces.describe()
+    assert wall_ms(found) > 250
+    assert traces.check() == 1
+
+
+@pytest.mark.parametrize("how", ["poll", "select"])
+@pytest.mark.parametrize("what", ["few", "before", "done"])
+def test_what_was_set_aside_for_nothing(run, program, how, what):
+    """No loop, or not yet, or not any more."""
+    traces = run(program(VERDICT + "first_turns"), how, what, options=["--strict"])
+    assert traces.exit == 0
+    assert traces.findings == [], traces.describe()
+    assert traces.check() == (3 if what == "few" else 0)
+
+
+@pytest.mark.parametrize("how", ["early-poll", "early-select"])
+def test_first_turns_in_python(run, script, how):
+    """With its frames: the agent is there before the first of them is copied."""
+    traces = run(PYTHON, script(VERDICT + "polls.py"), how)
+    assert traces.exit == 0
+    found = traces.find("clock_nanosleep")
+    assert found["count"] == 1 and len(traces.findings) == 1, traces.describe()
+    frame = found["frames"][found["culprit"]]
+    assert frame["line"] == stall_line(VERDICT + "polls.py", "loop")
 
 
 @pytest.mark.parametrize("case", ["communicates", "clients"])

@@ -74,8 +74,11 @@ static void make_path(void)
 /* A forked child starts afresh: nothing of its parent's is its own. */
 static void forget_parent(void)
 {
-    st_shared->start_real_ns = clock_ns(CLOCK_REALTIME);
-    st_shared->start_ticks = st_ticks_now();
+    uint64_t now = st_ticks_now(), since = atomic_load(&st_shared->perhaps_since);
+    /* what was set aside came before this */
+    st_shared->start_ticks = since ? since : now;
+    st_shared->start_real_ns =
+        clock_ns(CLOCK_REALTIME) - st_ticks_to_ns(now - st_shared->start_ticks);
     st_shared->forked = false;
     st_records_reset();
     st_losses_reset();

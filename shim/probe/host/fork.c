@@ -67,6 +67,7 @@ static void after_fork_in_parent(void)
 static void stay_without_agent(void)
 {
     st_self = NULL;
+    st_perhaps_child();
     st_poll_watch = 0;
     atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
     unlock();

@@ -43,6 +43,7 @@ static bool loop_text(const struct link_map *map, const void *header, uintptr_t 
 static void ST_COLD consider(int fd, uintptr_t caller)
 {
     int error = errno;
+    st_perhaps_not();
     Dl_info info;
     struct link_map *map = NULL;
     uintptr_t lo, hi;
@@ -72,7 +73,8 @@ bool st_candidate_runs(const struct st_slot *s)
     WRAPPER(symbol, int, (int parameter))                                                          \
     {                                                                                              \
         int fd = real_##symbol(parameter);                                                         \
-        if (fd >= 0 && !st_self && st_loops & ST_LOOPS_AUTO && !st_is_agent && !st_is_filtered())  \
+        if (fd >= 0 && !st_is_loop() && st_loops & ST_LOOPS_AUTO && !st_is_agent &&                \
+            !st_is_filtered())                                                                     \
             consider(fd, (uintptr_t)__builtin_return_address(0));                                  \
         return fd;                                                                                 \
     }

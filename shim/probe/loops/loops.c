@@ -79,7 +79,7 @@ static void thread_ends(void *slot)
         st_untag(slot, ST_END_THREAD);
 }
 
-static bool watch_thread_end(struct st_slot *s)
+bool st_watch_thread_end(struct st_slot *s)
 {
     int none = 0;
     if (atomic_compare_exchange_strong(&thread_key_state, &none, 1))
@@ -142,7 +142,7 @@ void st_watch_close(int fd)
 }
 
 /* A slot for this thread, filled in but not live yet; NULL: there is none free. */
-static struct st_slot *prepare_slot(enum st_home home, int fd, uintptr_t site)
+struct st_slot *st_prepare_slot(enum st_home home, int fd, uintptr_t site)
 {
     struct st_slot *s = take_slot();
     if (!s)
@@ -150,7 +150,7 @@ static struct st_slot *prepare_slot(enum st_home home, int fd, uintptr_t site)
     uint32_t seq = atomic_load(&s->seq) & ~(1 | ST_SEQ_SERVICE);
     atomic_store(&s->seq, seq); /* it goes on counting: the agent may remember it */
     s->call = 0;
-    s->at_home = s->candidate = false;
+    s->at_home = s->candidate = s->perhaps = false;
     s->home_t0 = s->iter_t0 = s->iterations = s->iter_max = 0;
     s->busy = s->waited = s->in_calls = s->missed = s->left_out = 0;
     s->held = s->iter_held = 0;
@@ -206,16 +206,16 @@ static void ST_COLD look_for_company(struct st_slot *s)
     }
 }
 
-/* From here on the agent watches it. */
-static void set_live(struct st_slot *s)
+/* From here on the agent watches it; it is a loop's since then. */
+void st_set_live(struct st_slot *s, uint64_t since)
 {
     uint32_t none = 0;
-    s->tagged_t = st_now();
+    s->tagged_t = since;
     if (atomic_compare_exchange_strong(&st_shared.first_loop, &none, s->generation))
         atomic_store(&st_shared.first_thread, s->pthread);
     if (s->home == ST_HOME_EPOLL || s->home == ST_HOME_URING)
         set_home_bit(s->home_fd, true);
-    watch_thread_end(s);
+    st_watch_thread_end(s);
     /* release: the agent reads the fields above once it sees a live slot */
     atomic_store_explicit(&s->state, ST_SLOT_LIVE, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst); /* of two that go live at once, one sees the other */
@@ -234,8 +234,8 @@ struct st_slot *ST_COLD st_tag(enum st_home home, int fd, uintptr_t site)
     bool started = !st_is_agent && st_agent_start() == 0;
     if (st_self) { /* the signals that waited for the lock came: a handler's wait has tagged it */
         s = st_self;
-    } else if (started && (s = prepare_slot(home, fd, site)) != NULL) {
-        set_live(s);
+    } else if (started && (s = st_prepare_slot(home, fd, site)) != NULL) {
+        st_set_live(s, st_now());
         st_self = s;
     }
     errno = error;
@@ -244,7 +244,7 @@ struct st_slot *ST_COLD st_tag(enum st_home home, int fd, uintptr_t site)
 
 void ST_COLD st_make_candidate(int fd, uintptr_t text_lo, uintptr_t text_hi)
 {
-    struct st_slot *s = prepare_slot(ST_HOME_EPOLL, fd, 0);
+    struct st_slot *s = st_prepare_slot(ST_HOME_EPOLL, fd, 0);
     if (!s)
         return;
     s->loop_lo = text_lo;
@@ -253,7 +253,7 @@ void ST_COLD st_make_candidate(int fd, uintptr_t text_lo, uintptr_t text_hi)
     /* each call takes the slow path, and finds there that it is a candidate */
     atomic_fetch_or(&s->seq, ST_SEQ_SERVICE);
     set_home_bit(fd, true);
-    watch_thread_end(s);
+    st_watch_thread_end(s);
     st_self = s;
 }
 
@@ -269,7 +269,7 @@ bool ST_COLD st_promote(struct st_slot *s)
     s->candidate = false;
     atomic_store(&s->seq, atomic_load(&s->seq) & ~ST_SEQ_SERVICE);
     if (started) {
-        set_live(s);
+        st_set_live(s, st_now());
         s->iter_t0 = st_now();
     } else {
         st_untag(s, ST_END_API);
@@ -284,6 +284,7 @@ void ST_COLD st_untag(struct st_slot *s, int reason)
     int error = errno;
     st_abandon(s);
     st_last_iteration(s);
+    st_perhaps_over(s);
     if (s->home == ST_HOME_EPOLL || s->home == ST_HOME_URING)
         set_home_bit(s->home_fd, false);
     s->end_reason = (uint8_t)reason;
@@ -424,8 +425,10 @@ void ST_COLD st_thread_named(const char *name)
 {
     if (!(st_loops & ST_LOOPS_NAME))
         return;
-    if (!st_self && st_name_matches(name))
+    if (!st_is_loop() && st_name_matches(name)) {
+        st_perhaps_not();
         st_tag(ST_HOME_NONE, -1, 0);
+    }
 }
 
 /* A descriptor that is some loop's home is about to be closed. A child that shares our memory
@@ -473,5 +476,7 @@ void st_loops_child(void)
     if (st_self && atomic_load(&thread_key_state) == 2)
         pthread_setspecific(thread_key, NULL);
     st_self = NULL;
+    st_perhaps_child();
+    atomic_store(&st_shared.perhaps_since, 0);
     st_poll_watch = st_loops & (ST_LOOPS_AUTO | ST_LOOPS_POLL) ? 1 : 0;
 }

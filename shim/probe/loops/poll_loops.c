@@ -19,6 +19,7 @@ static _Thread_local struct poll_site {
     uint32_t singles; /* with fewer */
     uint8_t least;    /* what are several */
     bool main_loops;  /* it is a library's that runs main loops */
+    uint64_t since;   /* when the first of these returned */
     int kept[ST_HOME_POLLED];
 } poll_sites[POLL_SITES] __attribute__((tls_model("initial-exec")));
 
@@ -138,8 +139,13 @@ void st_polled_of_poll(struct st_polled *p, const struct pollfd *fds, unsigned l
 
 static void tag_at(enum st_home home, const struct poll_site *site, bool by_run_function)
 {
-    struct st_slot *s = st_tag(home, -1, site->site);
-    if (!s) {
+    struct st_slot *s = st_self;
+    /* what it did before its first wait below a run function is no loop's */
+    uint64_t since = by_run_function ? st_now() : site->since;
+    bool known = s && s->perhaps ? st_perhaps_is(s, home, site->site, since)
+                                 : st_tag(home, -1, site->site) != NULL;
+    s = st_self;
+    if (!known || !s) {
         st_poll_watch = 0;
         return;
     }
@@ -188,6 +194,7 @@ void ST_COLD st_poll_returned(enum st_home home, uintptr_t address, const struct
 {
     struct poll_site *site = NULL, *least = &poll_sites[0];
     if (st_loops & ST_LOOPS_NAME && polled->count && st_own_name_matches()) {
+        st_perhaps_not();
         struct st_slot *s = st_tag(home, -1, address);
         if (s)
             s->iter_t0 = st_now();
@@ -209,6 +216,10 @@ void ST_COLD st_poll_returned(enum st_home home, uintptr_t address, const struct
     }
     if (polled->count < site->least)
         site->singles++;
+    if (site->returns && st_poll_watch && !st_self)
+        st_make_perhaps();
+    if (site->returns == 1 && polled->count >= site->least)
+        site->since = st_now();
     /* the first wait: its first callback is watched like the tenth */
     if (site->main_loops && (st_poll_watch ? main_loop_runs() : site->singles >= SITE_RETURNS))
         tag_at(home, site, true);
@@ -216,15 +227,32 @@ void ST_COLD st_poll_returned(enum st_home home, uintptr_t address, const struct
         tag_at(home, site, false);
 }
 
+bool ST_COLD st_poll_is_call(uintptr_t address, const struct st_polled *polled)
+{
+    uint32_t here = 0, most = 0;
+    for (unsigned i = 0; i < POLL_SITES; i++) {
+        uint32_t returns = poll_sites[i].site ? poll_sites[i].returns : 0;
+        if (poll_sites[i].site == address)
+            here = returns;
+        most = returns > most ? returns : most;
+    }
+    return polled->count < 2 || here < most;
+}
+
 /* A descriptor that was waited for at some site is closed. */
 void ST_COLD st_poll_closed(int fd)
 {
     struct st_slot *s = st_self;
-    bool was = false, any = false;
+    bool was = false, any = false, waits = false;
     for (unsigned i = 0; i < POLL_SITES; i++)
-        for (unsigned k = 0; k < ST_HOME_POLLED; k++)
+        for (unsigned k = 0; k < ST_HOME_POLLED; k++) {
             if (poll_sites[i].site && poll_sites[i].kept[k] == fd)
                 poll_sites[i].kept[k] = -1;
+            waits |= poll_sites[i].site && poll_sites[i].kept[k] >= 0;
+        }
+    /* the program is done with all that it has waited for: that was no loop */
+    if (s && s->perhaps && !waits)
+        st_perhaps_not();
     if (!s || (s->home != ST_HOME_POLL && s->home != ST_HOME_SELECT))
         return;
     for (unsigned i = 0; i < ST_HOME_POLLED; i++) {

@@ -99,11 +99,12 @@ void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
     struct st_repeat *repeat = st_repeat_find(s, class, strict);
     if (repeat && st_repeat_enough(repeat, ticks) && st_repeat_count(repeat, ticks))
         return;
-    struct st_capture *c = st_capture_take();
+    bool room = !s->perhaps || st_perhaps_has_room();
+    struct st_capture *c = room ? st_capture_take() : NULL;
     if (!c && repeat) {
         if (st_repeat_count(repeat, ticks))
             return;
-        c = st_repeat_wait(); /* the first of its kind */
+        c = s->perhaps ? NULL : st_repeat_wait(); /* the first of its kind */
     }
     if (!c) {
         s->missed++;
@@ -130,6 +131,10 @@ void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
     c->stack_len = st_capture_stack(c->stack, s, s->regs[ST_RSP]);
     c->py_len = st_capture_python(c->py, ST_PY_MAX, st_read_own, NULL);
     st_py_check_all(&st_shared.py, c->py, c->py_len, st_read_own, NULL);
+    if (s->perhaps) {
+        st_perhaps_keep(c);
+        return;
+    }
     /* release: the agent sees all of the above */
     atomic_store_explicit(&c->state, ST_CAPTURE_READY, memory_order_release);
 }

@@ -52,7 +52,7 @@ static uint64_t key_of(const struct st_slot *s, unsigned class, bool strict)
 
 struct st_repeat *st_repeat_find(const struct st_slot *s, unsigned class, bool strict)
 {
-    if (!strict && st_settings.threshold_ns[class] >= SHORT_NS)
+    if (!strict && st_settings.threshold_ns[class] >= SHORT_NS && !s->perhaps)
         return NULL; /* there is time to copy it, however often it comes */
     atomic_store_explicit(&used, true, memory_order_relaxed);
     return st_repeat_of(repeats, key_of(s, class, strict));

@@ -327,12 +327,14 @@ WRAPPER(syscall, long, (long number, ...))
     for (int i = 0; i < 6; i++)
         a[i] = va_arg(rest, long); /* those that are not there are read as garbage, and ignored */
     va_end(rest);
-    if (ST_UNLIKELY(!st_self)) {
+    if (ST_UNLIKELY(!st_is_loop())) {
         enum st_call_id id;
         enum st_home home;
-        if (event_wait(number, a, &id, &home) && st_loops & ST_LOOPS_AUTO &&
-            st_tag(home, (int)a[0], 0))
-            return loop_syscall(number, a);
+        if (event_wait(number, a, &id, &home)) {
+            st_perhaps_not();
+            if (st_loops & ST_LOOPS_AUTO && st_tag(home, (int)a[0], 0))
+                return loop_syscall(number, a);
+        }
     }
     switch (number) {
     case SYS_exit:

@@ -40,6 +40,7 @@ static long milliseconds(const struct timespec *t)
 
 static bool ST_COLD epoll_tags(int epfd, uintptr_t caller)
 {
+    st_perhaps_not();
     if (ST_UNLIKELY(!st_started))
         st_start_up(0, NULL); /* another object's constructor runs a loop */
     bool named = st_loops & ST_LOOPS_NAME && st_own_name_matches();
@@ -59,7 +60,7 @@ ON_LOOP(epoll_wait, int, (int epfd, struct epoll_event *events, int max, int tim
 
 WRAPPER(epoll_wait, int, (int epfd, struct epoll_event *events, int max, int timeout))
 {
-    if (ST_UNLIKELY(!st_self) && !epoll_tags(epfd, (uintptr_t)__builtin_return_address(0)))
+    if (ST_UNLIKELY(!st_is_loop()) && !epoll_tags(epfd, (uintptr_t)__builtin_return_address(0)))
         return real_epoll_wait(epfd, events, max, timeout);
     return loop_epoll_wait(epfd, events, max, timeout);
 }
@@ -74,7 +75,7 @@ ON_LOOP(epoll_pwait, int,
 WRAPPER(epoll_pwait, int,
         (int epfd, struct epoll_event *events, int max, int timeout, const sigset_t *mask))
 {
-    if (ST_UNLIKELY(!st_self) && !epoll_tags(epfd, (uintptr_t)__builtin_return_address(0)))
+    if (ST_UNLIKELY(!st_is_loop()) && !epoll_tags(epfd, (uintptr_t)__builtin_return_address(0)))
         return real_epoll_pwait(epfd, events, max, timeout, mask);
     return loop_epoll_pwait(epfd, events, max, timeout, mask);
 }
@@ -91,7 +92,7 @@ WRAPPER(epoll_pwait2, int,
         (int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
          const sigset_t *mask))
 {
-    if (ST_UNLIKELY(!st_self) && !epoll_tags(epfd, (uintptr_t)__builtin_return_address(0)))
+    if (ST_UNLIKELY(!st_is_loop()) && !epoll_tags(epfd, (uintptr_t)__builtin_return_address(0)))
         return real_epoll_pwait2(epfd, events, max, timeout, mask);
     return loop_epoll_pwait2(epfd, events, max, timeout, mask);
 }
@@ -136,29 +137,46 @@ static inline bool polls_home(const struct st_slot *s, const struct pollfd *fds,
                     site, timeout_ms, n, fds, call)
 
 /* On a thread that is watched but no loop thread yet, count where two or more fds are waited for.
- */
-#define WATCHED(home, note, call)                                                                  \
-    do {                                                                                           \
-        if (ST_UNLIKELY(st_poll_watch | st_poll_all)) {                                            \
-            struct st_polled polled;                                                               \
-            note; /* before: select changes its sets */                                            \
-            int r = call;                                                                          \
-            st_poll_returned(home, SITE, &polled);                                                 \
-            return r;                                                                              \
-        }                                                                                          \
-        return call;                                                                               \
-    } while (0)
+ * Of one that runs a loop, perhaps, what can only be a callback's wait is a call. */
+#define WATCHED(symbol, home, note, a0, a1, a2, call)                                              \
+    ST_PERSONALITY();                                                                              \
+    struct st_slot *perhaps = st_self;                                                             \
+    struct st_polled polled;                                                                       \
+    note; /* before: select changes its sets */                                                    \
+    uint32_t seq = perhaps && st_poll_is_call(site, &polled)                                       \
+                       ? st_enter(perhaps, ST_CALL_##symbol, (uintptr_t)(a0), (uintptr_t)(a1),     \
+                                  (uintptr_t)(a2))                                                 \
+                       : 0;                                                                        \
+    int r = call;                                                                                  \
+    if (seq)                                                                                       \
+        st_leave(perhaps, seq, (a1) ? ST_WAIT : ST_SLEEP);                                         \
+    st_poll_returned(home, site, &polled);                                                         \
+    return r
+
+/* The wrapper: loop_##symbol on a loop's thread, watched_##symbol where one may become one. */
+#define WAITS(symbol, ...)                                                                         \
+    if (ST_UNLIKELY(st_is_loop()))                                                                 \
+        return loop_##symbol(__VA_ARGS__, SITE);                                                   \
+    if (ST_UNLIKELY(st_poll_watch | st_poll_all))                                                  \
+        return watched_##symbol(__VA_ARGS__, SITE);                                                \
+    return real_##symbol(__VA_ARGS__)
+#define ON_WATCHED(symbol, result, parameters)                                                     \
+    static __attribute__((noinline)) result watched_##symbol parameters
 
 ON_LOOP(poll, int, (struct pollfd * fds, nfds_t n, int timeout, uintptr_t site))
 {
     POLL_OR_CALL(poll, timeout, real_poll(fds, n, timeout));
 }
 
+ON_WATCHED(poll, int, (struct pollfd * fds, nfds_t n, int timeout, uintptr_t site))
+{
+    WATCHED(poll, ST_HOME_POLL, st_polled_of_poll(&polled, fds, n), timeout, n, fds,
+            real_poll(fds, n, timeout));
+}
+
 WRAPPER(poll, int, (struct pollfd * fds, nfds_t n, int timeout))
 {
-    if (ST_UNLIKELY(st_self))
-        return loop_poll(fds, n, timeout, SITE);
-    WATCHED(ST_HOME_POLL, st_polled_of_poll(&polled, fds, n), real_poll(fds, n, timeout));
+    WAITS(poll, fds, n, timeout);
 }
 
 ON_LOOP(__poll_chk, int, (struct pollfd * fds, nfds_t n, int timeout, size_t size, uintptr_t site))
@@ -166,12 +184,16 @@ ON_LOOP(__poll_chk, int, (struct pollfd * fds, nfds_t n, int timeout, size_t siz
     POLL_OR_CALL(__poll_chk, timeout, real___poll_chk(fds, n, timeout, size));
 }
 
+ON_WATCHED(__poll_chk, int,
+           (struct pollfd * fds, nfds_t n, int timeout, size_t size, uintptr_t site))
+{
+    WATCHED(__poll_chk, ST_HOME_POLL, st_polled_of_poll(&polled, fds, n), timeout, n, fds,
+            real___poll_chk(fds, n, timeout, size));
+}
+
 WRAPPER(__poll_chk, int, (struct pollfd * fds, nfds_t n, int timeout, size_t size))
 {
-    if (ST_UNLIKELY(st_self))
-        return loop___poll_chk(fds, n, timeout, size, SITE);
-    WATCHED(ST_HOME_POLL, st_polled_of_poll(&polled, fds, n),
-            real___poll_chk(fds, n, timeout, size));
+    WAITS(__poll_chk, fds, n, timeout, size);
 }
 
 ON_LOOP(ppoll, int,
@@ -181,12 +203,18 @@ ON_LOOP(ppoll, int,
     POLL_OR_CALL(ppoll, milliseconds(timeout), real_ppoll(fds, n, timeout, mask));
 }
 
+ON_WATCHED(ppoll, int,
+           (struct pollfd * fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
+            uintptr_t site))
+{
+    WATCHED(ppoll, ST_HOME_POLL, st_polled_of_poll(&polled, fds, n), milliseconds(timeout), n, fds,
+            real_ppoll(fds, n, timeout, mask));
+}
+
 WRAPPER(ppoll, int,
         (struct pollfd * fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask))
 {
-    if (ST_UNLIKELY(st_self))
-        return loop_ppoll(fds, n, timeout, mask, SITE);
-    WATCHED(ST_HOME_POLL, st_polled_of_poll(&polled, fds, n), real_ppoll(fds, n, timeout, mask));
+    WAITS(ppoll, fds, n, timeout, mask);
 }
 
 ON_LOOP(__ppoll_chk, int,
@@ -196,14 +224,19 @@ ON_LOOP(__ppoll_chk, int,
     POLL_OR_CALL(__ppoll_chk, milliseconds(timeout), real___ppoll_chk(fds, n, timeout, mask, size));
 }
 
+ON_WATCHED(__ppoll_chk, int,
+           (struct pollfd * fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
+            size_t size, uintptr_t site))
+{
+    WATCHED(__ppoll_chk, ST_HOME_POLL, st_polled_of_poll(&polled, fds, n), milliseconds(timeout), n,
+            fds, real___ppoll_chk(fds, n, timeout, mask, size));
+}
+
 WRAPPER(__ppoll_chk, int,
         (struct pollfd * fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
          size_t size))
 {
-    if (ST_UNLIKELY(st_self))
-        return loop___ppoll_chk(fds, n, timeout, mask, size, SITE);
-    WATCHED(ST_HOME_POLL, st_polled_of_poll(&polled, fds, n),
-            real___ppoll_chk(fds, n, timeout, mask, size));
+    WAITS(__ppoll_chk, fds, n, timeout, mask, size);
 }
 
 /* How many descriptors the sets name. */
@@ -280,12 +313,18 @@ ON_LOOP(select, int,
                     real_select(n, in, out, except, timeout));
 }
 
+ON_WATCHED(select, int,
+           (int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout,
+            uintptr_t site))
+{
+    WATCHED(select, ST_HOME_SELECT, note_selected(&polled, n, in, out, except),
+            timeout ? timeout->tv_sec * 1000 + (timeout->tv_usec + 999) / 1000 : -1, polled.count,
+            polled.fds, real_select(n, in, out, except, timeout));
+}
+
 WRAPPER(select, int, (int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout))
 {
-    if (ST_UNLIKELY(st_self))
-        return loop_select(n, in, out, except, timeout, SITE);
-    WATCHED(ST_HOME_SELECT, note_selected(&polled, n, in, out, except),
-            real_select(n, in, out, except, timeout));
+    WAITS(select, n, in, out, except, timeout);
 }
 
 ON_LOOP(pselect, int,
@@ -301,12 +340,18 @@ ON_LOOP(pselect, int,
                     real_pselect(n, in, out, except, timeout, mask));
 }
 
+ON_WATCHED(pselect, int,
+           (int n, fd_set *in, fd_set *out, fd_set *except, const struct timespec *timeout,
+            const sigset_t *mask, uintptr_t site))
+{
+    WATCHED(pselect, ST_HOME_SELECT, note_selected(&polled, n, in, out, except),
+            milliseconds(timeout), polled.count, polled.fds,
+            real_pselect(n, in, out, except, timeout, mask));
+}
+
 WRAPPER(pselect, int,
         (int n, fd_set *in, fd_set *out, fd_set *except, const struct timespec *timeout,
          const sigset_t *mask))
 {
-    if (ST_UNLIKELY(st_self))
-        return loop_pselect(n, in, out, except, timeout, mask, SITE);
-    WATCHED(ST_HOME_SELECT, note_selected(&polled, n, in, out, except),
-            real_pselect(n, in, out, except, timeout, mask));
+    WAITS(pselect, n, in, out, except, timeout, mask);
 }

@@ -314,7 +314,7 @@ JUMP(__longjmp_chk)
 
 ST_EXPORT void stalltrace_loop_begin(const char *name)
 {
-    if (st_self && st_self->candidate)
+    if (st_self && (st_self->candidate || st_self->perhaps))
         st_untag(st_self, ST_END_API);
     if (st_self)
         return;
@@ -328,7 +328,7 @@ ST_EXPORT void stalltrace_loop_begin(const char *name)
 
 ST_EXPORT void stalltrace_loop_end(void)
 {
-    if (st_self)
+    if (st_is_loop())
         st_untag(st_self, ST_END_API);
 }
 

@@ -1,7 +1,9 @@
 # Programs whose loops stop, begin late, or are no loops of theirs.
-check_PROGRAMS += tests/programs/verdict/ppoll_on_epoll tests/programs/verdict/before_first_wait
+check_PROGRAMS += tests/programs/verdict/ppoll_on_epoll tests/programs/verdict/before_first_wait \
+	tests/programs/verdict/first_turns
 tests_programs_verdict_ppoll_on_epoll_CFLAGS = $(PROGRAM_CFLAGS)
 tests_programs_verdict_before_first_wait_CFLAGS = $(PROGRAM_CFLAGS)
+tests_programs_verdict_first_turns_CFLAGS = $(PROGRAM_CFLAGS)
 
 EXTRA_DIST += \
 	tests/programs/verdict/event_machine.rb \

@@ -8,14 +8,14 @@ import time
 TALKS = "for i in 1 2 3 4 5 6 7 8 9 10; do echo a; echo b >&2; sleep 0.005; done"
 
 
-def hand_written(selector):
+def hand_written(selector, turn=30):
     ends = [socket.socketpair(), socket.socketpair()]
     for end, _ in ends:
         selector.register(end, selectors.EVENT_READ)
     for i in range(40):
         selector.select(0.02)
-        if i == 30:
-            time.sleep(0.2)  # STALL:loop
+        if i == turn:
+            time.sleep(0.5)  # STALL:loop
 
 
 def communicates():
@@ -39,4 +39,6 @@ def clients():
 
 {"poll": lambda: hand_written(selectors.PollSelector()),
  "select": lambda: hand_written(selectors.SelectSelector()),
+ "early-poll": lambda: hand_written(selectors.PollSelector(), 2),
+ "early-select": lambda: hand_written(selectors.SelectSelector(), 2),
  "communicates": communicates, "clients": clients}[sys.argv[1]]()
