@@ -10,7 +10,7 @@ CLEAN = harness.PROGRAMS / "clean"
 ASK = CLEAN / "ask.py"
 MODES = {"asyncio_threads": [], "asyncio_runs": [], "threads": [], "trio": ["trio"],
          "anyio": ["anyio"], "tornado": ["tornado"], "twisted": ["twisted"], "gevent": ["gevent"],
-         "eventlet": ["eventlet"]}
+         "eventlet": ["eventlet"], "nest": ["nest_asyncio"]}
 UVICORN = ["-m", "uvicorn", "service:app", "--port", "{port}", "--log-level", "warning"]
 SERVICES = {
     "asyncio": [*UVICORN, "--loop", "asyncio"],

@@ -121,7 +121,7 @@ static bool ends_with(const char *text, const char *end)
 
 static const struct python_row {
     const char *file, *function;
-    bool counts;
+    uint8_t counts;
 } rows[] = {
 #define RUN_PYTHON(file, function, loops) {file, function, loops},
 #include "common/runtimes.def"
@@ -165,8 +165,9 @@ static void look_up(struct remembered *r, const struct st_py_raw *py, int n)
         r->any |= row != NULL;
         if (row)
             r->outermost = (uint16_t)i;
-        waits = waits && known && leads_to_wait(&name);
-        if (row && row->counts && r->loops++ == 0)
+        waits = waits && known && (row || leads_to_wait(&name));
+        bool again = row && row->counts == 2 && r->loops; /* the same loop, from inside */
+        if (row && row->counts && !again && r->loops++ == 0)
             r->waits = waits;
     }
 }

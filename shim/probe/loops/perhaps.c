@@ -4,8 +4,8 @@
  * of its own slow calls aside, in buffers that the agent does not see: once the thread is known for
  * a loop, those made since that loop's first wait count; else they are dropped. Computing is not
  * seen. */
-#include "../host/host.h"
-#include "../wrap/real.h"
+#include "probe/host/host.h"
+#include "probe/wrap/real.h"
 
 #include <dlfcn.h>
 #include <link.h>

@@ -138,6 +138,23 @@ def eventlet():
     pool.waitall()
 
 
+def nest():
+    """A callback that runs its own loop on keeps nobody waiting."""
+    import asyncio
+    import nest_asyncio
+
+    async def inner():
+        await asyncio.sleep(0.05)
+
+    async def main():
+        asyncio.get_event_loop().run_until_complete(inner())
+
+    nest_asyncio.apply()
+    for _ in range(3):
+        asyncio.run(main())
+        slow()
+
+
 def threads():
     """A loop beside threads that block, start and end."""
     import asyncio
