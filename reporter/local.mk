@@ -21,6 +21,8 @@ libreporter_la_SOURCES = \
 	reporter/commands/run.c \
 	reporter/commands/run_environment.c \
 	reporter/commands/run_environment.h \
+	reporter/commands/run_page.c \
+	reporter/commands/run_page.h \
 	reporter/commands/settings.c \
 	reporter/commands/settings.h \
 	reporter/commands/stats.c \

@@ -33,6 +33,7 @@ libstalltrace_la_SOURCES = \
 	shim/probe/host/agent_life.c \
 	shim/probe/host/agent_thread.c \
 	shim/probe/host/clock.c \
+	shim/probe/host/complaint.c \
 	shim/probe/host/filter.c \
 	shim/probe/host/fork.c \
 	shim/probe/host/host.c \
@@ -140,5 +141,7 @@ stalltrace_agent_la_SOURCES = \
 	shim/contract/slot.h \
 	shim/contract/what_of.h
 stalltrace_agent_la_CFLAGS = $(SHIM_CFLAGS) $(LIBUNWIND_CFLAGS)
-stalltrace_agent_la_LDFLAGS = $(SHIM_LDFLAGS)
+# A directory that holds what the agent needs beside it works in any image. RPATH and not RUNPATH:
+# that is for the agent's own needs alone, not for its libraries'.
+stalltrace_agent_la_LDFLAGS = $(SHIM_LDFLAGS) -Wl,--disable-new-dtags '-Wl,-rpath,$$ORIGIN'
 stalltrace_agent_la_LIBADD = $(LIBUNWIND_LIBS)

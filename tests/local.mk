@@ -116,7 +116,7 @@ E2E_TESTS = \
 	tests/e2e/test_holders.py \
 	tests/e2e/test_full.py \
 	tests/e2e/test_hazards.py \
-	tests/e2e/test_live.py \
+	tests/e2e/test_live.py tests/e2e/test_untraced.py \
 	tests/e2e/test_loops.py \
 	tests/e2e/test_nameless.py tests/programs/verdict/nameless.pl tests/programs/verdict/nameless.rb \
 	tests/e2e/test_native_loops.py \
@@ -136,6 +136,7 @@ E2E_TESTS = \
 	tests/e2e/test_verdict_run.py \
 	tests/e2e/test_verdict_places.py \
 	tests/e2e/test_verdict_stalls.py \
+	tests/programs/limits.py \
 	tests/programs/verdict/known_place.py \
 	tests/programs/verdict/writes_trace.py \
 	tests/programs/verdict/lazy_import.py \

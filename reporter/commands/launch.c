@@ -18,7 +18,7 @@ static const int forwarded[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUS
 /* What the program must find as the caller left it. */
 struct signal_state {
     sigset_t mask;
-    struct sigaction child, pipe;
+    struct sigaction child, pipe, size;
 };
 
 static void take_signals(struct launch *launch, struct signal_state *before)
@@ -32,9 +32,11 @@ static void take_signals(struct launch *launch, struct signal_state *before)
     struct sigaction normal = {.sa_handler = SIG_DFL};
     /* An inherited SIG_IGN would discard the program's exit status. */
     sigaction(SIGCHLD, &normal, &before->child);
-    /* Nobody may read our stderr any more: that must not end us before the program ends. */
+    /* Nobody may read our stderr any more, or files may not grow: that must not end us before the
+     * program ends. */
     struct sigaction ignored = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignored, &before->pipe);
+    sigaction(SIGXFSZ, &ignored, &before->size);
     launch->signal_fd = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -42,6 +44,7 @@ static void give_back_signals(const struct signal_state *before)
 {
     sigaction(SIGCHLD, &before->child, NULL);
     sigaction(SIGPIPE, &before->pipe, NULL);
+    sigaction(SIGXFSZ, &before->size, NULL);
     sigprocmask(SIG_SETMASK, &before->mask, NULL);
 }
 

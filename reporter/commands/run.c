@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +21,7 @@
 #include "locate.h"
 #include "outdir.h"
 #include "run_environment.h"
+#include "run_page.h"
 #include "settings.h"
 #include "words/summary.h"
 #include "model/verdict.h"
@@ -116,10 +116,11 @@ struct run {
     int error_exitcode;    /* -1: none */
     struct criteria criteria;
     bool no_loop_is_fine;
-    bool shared;     /* other users' processes write there, too */
-    char *id;        /* marks its processes */
-    char **argv;     /* of the program */
-    char *directory; /* absolute */
+    bool shared;              /* other users' processes write there, too */
+    char *id;                 /* marks its processes */
+    struct st_run_page *page; /* where they say what they cannot write; or NULL */
+    char **argv;              /* of the program */
+    char *directory;          /* absolute */
     bool recording;
     bool nested; /* inside another run, into its directory */
     struct rules *rules;
@@ -255,18 +256,6 @@ static bool may_preload(const struct run *run)
     return !harmful;
 }
 
-/* Nobody can guess it; within another run, that one's name goes before. */
-static char *make_id(bool nested)
-{
-    uint64_t number = 0;
-    const char *outer = getenv("STALLTRACE_RUN");
-    if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
-        number = (uint64_t)time(NULL) << 32 | (uint32_t)getpid();
-    if (nested && outer != NULL && strlen(outer) < 50)
-        return mem_printf("%s.%016" PRIx64, outer, number);
-    return mem_printf("%016" PRIx64, number);
-}
-
 /* For runs and reports inside the program: the files by their absolute paths. */
 static void set_suppressions(const struct rule_files *files)
 {
@@ -328,15 +317,16 @@ static int prepare(struct run *run)
     if (shared != NULL && shared[0] != '\0' && strcmp(shared, "0") != 0)
         run->shared = true;
     choose_directory(run);
-    run->id = make_id(run->nested);
+    run->id = run_page_make(&run->page, run->nested ? getenv("STALLTRACE_RUN") : NULL, run->shared);
     int status = find_command(run->argv[0]);
     if (status >= 0)
         return status;
     char *library = find_library();
     if (library == NULL)
         return EXIT_ERROR;
-    int result = run->nested ? 0 : outdir_prepare(run->directory, run->shared);
-    run->recording = result == 0;
+    bool none = strcmp(run->output != NULL ? run->output : "", "none") == 0;
+    int result = run->nested || none ? 0 : outdir_prepare(run->directory, run->shared);
+    run->recording = result == 0 && !none;
     if (run->recording)
         set_environment(run, library);
     if (run->recording && run->js)
@@ -425,6 +415,8 @@ static int execute(struct run *run, struct model *model)
     } else {
         status = follow(&launch, following ? live : NULL);
     }
+    if (result == 0 && run->recording) /* the outer run writes them */
+        run_page_finish(run->page, model, run->nested ? NULL : run->directory, run->id);
     if (live != NULL)
         live_finish(live);
     if (live != NULL)

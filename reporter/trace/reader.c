@@ -119,7 +119,8 @@ char *trace_problem(const struct trace *trace)
             return mem_strdup("holds no complete record; the process ended before it was written");
         if (trace->cut_off)
             break;
-        return mem_strdup("is empty; the process recorded nothing in it");
+        return mem_strdup("is empty; the process recorded nothing in it: it had no agent, the disk "
+                          "was full, or files may not grow (ulimit -f)");
     case TRACE_VERSION:
         return mem_printf("has format %s, and this version reads " TRACE_FORMAT
                           "; use the stalltrace that wrote it",

@@ -234,6 +234,8 @@ void st_record_loss(const char *code, const char *message, uint64_t count);
 void st_count_unplaced(const char *call, uint64_t count);
 /* Writes those that have grown, or found no room before. */
 void st_losses_write(void);
+/* What one of them is of which the trace says nothing; NULL: there is none. */
+const char *st_losses_unwritten(void);
 void st_losses_reset(void);
 
 /* ---- stalls (stalls.c): from a slot or a capture to records ---- */

@@ -333,7 +333,7 @@ struct st_settings {
     uint64_t iteration_ns;
     uint32_t strict; /* bit per class */
     bool quiet;
-    char output[4096 - 64]; /* absolute */
+    char output[4096 - 64]; /* absolute; empty: none */
     char loops[ST_LOOPS_SIZE];
     char bad[512];           /* what was wrong with a setting; empty: nothing */
     uint64_t max_trace_size; /* bytes */
@@ -408,6 +408,8 @@ struct st_shared {
     uint64_t kept_dev, kept_ino;
     int (*keep_file)(void); /* this and the next set by stalltrace_agent_init */
     int (*open_file)(void);
+    /* The other way round: something is not recorded, and the trace cannot say so. */
+    void (*tell_runs)(const char *why);
 
     /* The sampling signal, see probe/host/signals.c: its handler and the way back from it, in the
      * probe; its number, 0 before the first; whose turn it is with its disposition. */

@@ -35,6 +35,12 @@ void room_limit(uint64_t bytes)
     }
 }
 
+bool room_is_too_small(void)
+{
+    enum { LEAST = 8192 }; /* the first record, the loop's, a stack, and what was lost */
+    return by_ulimit && limit < LEAST;
+}
+
 void room_reset(void)
 {
     written = figures = kept = refused = 0;

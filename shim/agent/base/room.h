@@ -18,6 +18,8 @@ enum st_worth {
 
 /* The greatest size of the trace in bytes; 0: none. */
 void room_limit(uint64_t bytes);
+/* Files may not grow large enough for a trace that says anything (RLIMIT_FSIZE). */
+bool room_is_too_small(void);
 void room_reset(void);
 /* Each record begins with the worth of its type, which may be changed until it ends. */
 void room_begin(const char *type);

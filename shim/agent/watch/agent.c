@@ -112,6 +112,12 @@ static int create_trace(void)
     room_limit(size_of_trace());
     int r = js_file_open(st_shared->settings->output, trace_name, false);
     trace_pid = getpid();
+    if (r == 0 && room_is_too_small()) {
+        /* an empty trace says as much to whoever reads it */
+        syscall(SYS_close, js_file_number());
+        js_file_use(-1);
+        r = -EFBIG;
+    }
     st_shared->open_error = -r;
     if (r == 0)
         st_record_process();
@@ -266,6 +272,17 @@ static void write_figures(void)
     st_losses_write();
 }
 
+/* What could not be written into the trace, not even that. */
+static void tell_runs(void)
+{
+    static pid_t told;
+    const char *why = st_losses_unwritten();
+    if (!why || told == getpid())
+        return;
+    told = getpid();
+    st_shared->tell_runs(why);
+}
+
 static void finish(uint32_t why)
 {
     st_signal_settle(true);
@@ -278,6 +295,7 @@ static void finish(uint32_t why)
     write_figures();
     js_last_try();
     st_losses_write();
+    tell_runs();
     if (why == ST_STOP_EXIT || why == ST_STOP_LAST) {
         st_record_end("exit");
     } else if (why == ST_STOP_FILTER) {
@@ -321,6 +339,7 @@ EXPORT void *stalltrace_agent_main(void *argument)
         }
         if (asked) {
             js_last_try();
+            tell_runs();
             if (st_shared->exec)
                 st_record_end("exec"); /* if the exec fails, more records follow */
             acknowledge(request);

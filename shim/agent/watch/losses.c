@@ -108,6 +108,14 @@ void st_losses_write(void)
             write_loss(&losses[i]);
 }
 
+const char *st_losses_unwritten(void)
+{
+    for (int i = 0; i < KINDS && losses[i].code[0]; i++)
+        if (losses[i].count && !losses[i].written)
+            return losses[i].message;
+    return NULL;
+}
+
 void st_losses_reset(void)
 {
     memset(losses, 0, sizeof(losses));

@@ -149,8 +149,10 @@ int st_agent_start(void)
         r = st_on_valgrind() ? -ENOTSUP : st_prepare();
         if (r == 0)
             r = st_create_agent(false);
+        else
+            st_complain((const char *const[]){
+                "valgrind runs the program, many times slower than it is", NULL});
         set_state(r);
-        st_say_no_trace();
     } else if (state != ST_AGENT_RUNNING) {
         r = state == ST_AGENT_BROKEN ? -ENODEV : -EAGAIN;
     }

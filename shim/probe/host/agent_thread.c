@@ -3,6 +3,7 @@
 #include "host.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/futex.h>
 #include <sched.h>
@@ -16,7 +17,7 @@ unsigned *st_thread_count;
 static pthread_t agent_thread;
 static pid_t agent_tid;
 static st_agent_main_fn *agent_main;
-static bool agent_missing; /* its object is nowhere */
+static char load_problem[512]; /* why its object could not be loaded; empty: it could */
 static void *open_agent(void);
 /* Numbers the starts of the agent, in steps of 2; the lowest bit says what it is to do. */
 enum { ST_ONLY_FILE = 1 };
@@ -79,6 +80,16 @@ void st_find_agent(void)
     directory[at + n] = 0;
 }
 
+static void note_problem(const char *a, const char *b, const char *c)
+{
+    const char *const parts[] = {a, b, c};
+    size_t n = 0;
+    for (int i = 0; i < 3; i++)
+        for (const char *p = parts[i]; *p && n + 1 < sizeof(load_problem); p++)
+            load_problem[n++] = *p;
+    load_problem[n] = 0;
+}
+
 /* The agent lies beside the probe, or where it was installed. */
 static void *open_agent(void)
 {
@@ -92,43 +103,70 @@ static void *open_agent(void)
         if (ST_RAW(SYS_access, path, R_OK, 0, 0) == 0)
             return dlopen(path, agent_flags());
     }
-    agent_missing = ST_RAW(SYS_access, installed, R_OK, 0, 0) != 0;
-    return agent_missing ? NULL : dlopen(installed, agent_flags());
+    if (ST_RAW(SYS_access, installed, R_OK, 0, 0) == 0)
+        return dlopen(installed, agent_flags());
+    note_problem("stalltrace-agent.so is not beside libstalltrace.so in ", directory,
+                 ", nor in " STALLTRACE_PKGLIBDIR "; install it there");
+    return NULL;
+}
+
+static bool has_no_descriptors(void)
+{
+    long fd = ST_RAW(SYS_openat, AT_FDCWD, "/", O_PATH | O_CLOEXEC, 0);
+    if (fd >= 0)
+        ST_RAW(SYS_close, fd, 0, 0, 0);
+    return fd == -EMFILE;
 }
 
 static int load_agent(void)
 {
     if (agent_main)
         return 0;
+    load_problem[0] = 0;
     void *agent = open_agent();
+    const char *why = agent || load_problem[0] ? NULL : dlerror();
+    if (!agent && !load_problem[0])
+        note_problem("the agent cannot be loaded: ", why ? why : "unknown error",
+                     has_no_descriptors() ? "; raise the limit of open files (ulimit -n)"
+                                          : "; install it, or copy it beside stalltrace-agent.so");
     if (!agent)
         return -ENOENT;
     st_agent_init_fn *init = (st_agent_init_fn *)dlsym(agent, "stalltrace_agent_init");
     st_agent_main_fn *entry = (st_agent_main_fn *)dlsym(agent, "stalltrace_agent_main");
-    if (!init || !entry || init(&st_shared) != 0)
+    if (!init || !entry || init(&st_shared) != 0) {
+        note_problem("stalltrace-agent.so is of another build than libstalltrace.so in ", directory,
+                     "; install both");
         return -EINVAL;
+    }
     agent_main = entry;
     return 0;
 }
 
 /* A table of descriptors of the agent's own: the trace is not among the app's, whatever that
- * closes, and what it closes is not kept open here. All but a trace that was made in advance. */
-static void own_descriptors(void)
+ * closes, and what it closes is not kept open here. All but a trace that was made in advance, and
+ * stderr, which is closed when there is nothing to say. False: the table is the app's. */
+static bool own_descriptors(void)
 {
     if (st_shared.kept_fd >= 0) {
         unsigned keep = (unsigned)st_shared.kept_fd;
-        if (ST_RAW(SYS_unshare, CLONE_FILES, 0, 0, 0) == 0) {
-            ST_RAW(SYS_close_range, 0, keep - 1, 0, 0);
-            ST_RAW(SYS_close_range, keep + 1, ~0u, 0, 0);
-        }
-        return;
+        if (ST_RAW(SYS_unshare, CLONE_FILES, 0, 0, 0) != 0)
+            return false;
+        ST_RAW(SYS_close_range, 0, 1, 0, 0);
+        ST_RAW(SYS_close_range, 3, keep - 1, 0, 0);
+        ST_RAW(SYS_close_range, keep + 1, ~0u, 0, 0);
+        return true;
     }
-    if (ST_RAW(SYS_close_range, 0, ~0u, CLOSE_RANGE_UNSHARE, 0) == 0)
-        return;
-    if (ST_RAW(SYS_unshare, CLONE_FILES, 0, 0, 0) == 0)
-        for (int fd = 0; fd < 1024; fd++)
+    if (ST_RAW(SYS_close_range, 3, ~0u, CLOSE_RANGE_UNSHARE, 0) == 0) {
+        ST_RAW(SYS_close_range, 0, 1, 0, 0);
+        return true;
+    }
+    /* if not, the trace's descriptor is one of the app's; a high one, see js_file_open */
+    if (ST_RAW(SYS_unshare, CLONE_FILES, 0, 0, 0) != 0)
+        return false;
+    for (int fd = 0; fd < 1024; fd++)
+        if (fd != 2)
             ST_RAW(SYS_close, fd, 0, 0, 0);
-    /* else: the trace's descriptor is one of the app's; a high one, see js_file_open */
+    return true;
 }
 
 /* Ends the agent's thread. */
@@ -152,6 +190,40 @@ static void wait_for_exit(void)
         ST_RAW(SYS_pause, 0, 0, 0, 0);
 }
 
+/* Where the program has no descriptor left the agent is loaded with its own. */
+static int load(bool only_file, bool *own)
+{
+    int r = load_agent();
+    if (r == 0 || only_file || !has_no_descriptors() || !own_descriptors())
+        return r;
+    *own = true;
+    return load_agent();
+}
+
+/* Why nothing is recorded, if that is so, or what is wrong with the settings. */
+static void say_trouble(int error)
+{
+    const char *why = strerrordesc_np(error);
+    if (load_problem[0]) {
+        st_leave_mark();
+        st_complain((const char *const[]){load_problem, NULL});
+    } else if (error) {
+        st_complain((const char *const[]){"the agent cannot be set up: ", why ? why : "?", NULL});
+    } else if (st_shared.open_error) {
+        why = strerrordesc_np(st_shared.open_error);
+        st_complain((const char *const[]){
+            "cannot write to ", st_settings.output, ": ", why ? why : "unknown error",
+            st_shared.open_error == EMFILE ? "; raise the limit of open files (ulimit -n)"
+            : st_shared.open_error == EFBIG
+                ? "; raise the greatest size of a file (ulimit -f)"
+                : "; set STALLTRACE_OUTPUT to a directory that this user may write to, or let all "
+                  "users write there (run --shared, STALLTRACE_SHARED=1)",
+            NULL});
+    } else {
+        st_complain(NULL);
+    }
+}
+
 /* The agent loads its code on its own thread: with a dlerror and a stack of its own, whatever the
  * program's threads have; still with the program's descriptors, since loading runs the program's
  * allocator, which may have some. For ST_ONLY_FILE it makes the trace's file, in the app's table,
@@ -159,20 +231,24 @@ static void wait_for_exit(void)
 static void *agent_body(void *argument)
 {
     uint32_t start = (uint32_t)(uintptr_t)argument;
-    bool only_file = start & ST_ONLY_FILE;
+    bool only_file = start & ST_ONLY_FILE, own = false;
     st_is_agent = true;
-    int r = load_agent();
+    int r = load(only_file, &own);
     if (start != atomic_load(&current_start))
         return end_thread(); /* it was not waited for: the loader was busy for too long */
     agent_tid = (pid_t)ST_RAW(SYS_gettid, 0, 0, 0, 0);
-    if (r == 0 && !only_file)
-        own_descriptors();
+    if (!only_file && !own)
+        own = own_descriptors();
     if (r == 0)
         r = only_file ? st_shared.keep_file() : st_shared.open_file();
     uint32_t not_ready = ST_NOT_READY;
     if (!atomic_compare_exchange_strong(&st_shared.ready, &not_ready, r ? ST_FAILED : ST_READY))
         return end_thread(); /* nor then: the disk was too slow */
     ST_RAW(SYS_futex, &st_shared.ready, FUTEX_WAKE_PRIVATE, 1, 0);
+    if (!only_file)
+        say_trouble(r < 0 ? -r : 0);
+    if (own)
+        ST_RAW(SYS_close, 2, 0, 0, 0);
     if (r == 0 && !only_file)
         agent_main(&st_shared);
     if ((atomic_load(&st_shared.stop) & ~(uint32_t)ST_STOP_TAKEN) == ST_STOP_EXIT)
@@ -264,8 +340,13 @@ int st_create_agent(bool only_file)
     int r = pthread_create(&agent_thread, &attributes, agent_body, (void *)(uintptr_t)start);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
-    if (r)
+    if (r) { /* there is no other thread that could say so */
+        const char *why = strerrordesc_np(r);
+        st_leave_mark();
+        st_complain((const char *const[]){"the agent's thread cannot be made: ", why ? why : "?",
+                                          "; raise the limit of processes (ulimit -u)", NULL});
         return -r;
+    }
     if (st_thread_count)
         __atomic_fetch_sub(st_thread_count, 1, __ATOMIC_SEQ_CST);
     /* One that makes the file must be gone before ids change: glibc would hand them to it, too, and
@@ -290,41 +371,4 @@ void st_settle_agent(void)
     if (was_single && st_last_thread())
         *st_single_threaded = true;
     was_single = false;
-}
-
-static size_t add(char *line, size_t size, size_t n, const char *text)
-{
-    while (*text && n < size)
-        line[n++] = *text++;
-    return n;
-}
-
-/* There is nothing else that could say it: the trace is what is missing. */
-void st_say_no_trace(void)
-{
-    static bool said;
-    char line[4096 + 512];
-    const size_t size = sizeof(line);
-    const bool valgrind = st_on_valgrind();
-    if (said || (st_shared.open_error == 0 && !agent_missing && !valgrind) || st_settings.quiet)
-        return;
-    said = true;
-    size_t n = add(line, size, 0, "stalltrace: nothing is recorded: ");
-    if (valgrind) {
-        n = add(line, size, n, "valgrind runs the program, many times slower than it is\n");
-    } else if (agent_missing) {
-        n = add(line, size, n, "stalltrace-agent.so is not beside libstalltrace.so in ");
-        n = add(line, size, n, directory);
-        n = add(line, size, n, ", nor in " STALLTRACE_PKGLIBDIR "; install it there\n");
-    } else {
-        const char *why = strerrordesc_np(st_shared.open_error);
-        n = add(line, size, n, "cannot write to ");
-        n = add(line, size - 256, n, st_settings.output);
-        n = add(line, size, n, ": ");
-        n = add(line, size, n, why ? why : "unknown error");
-        n = add(line, size, n,
-                "; set STALLTRACE_OUTPUT to a directory that this user may write to, or let all "
-                "users write there (run --shared, STALLTRACE_SHARED=1)\n");
-    }
-    ST_RAW(SYS_write, 2, line, n, 0);
 }

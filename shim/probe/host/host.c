@@ -66,6 +66,7 @@ int st_prepare(void)
     st_shared.call_count = ST_CALL_COUNT;
     st_shared.settings = &st_settings;
     st_shared.tsc = st_tsc;
+    st_shared.tell_runs = st_tell_runs;
     return 0;
 }
 
@@ -117,6 +118,12 @@ __attribute__((constructor)) void st_start_up(int argc, char **argv)
     st_clock_init();
     st_settings_read();
     environ = before;
+    st_stderr_note();
+    st_runs_attach();
+    if (!st_settings.output[0]) { /* none */
+        st_loops = 0;
+        atomic_store(&st_shared.agent_state, ST_AGENT_BROKEN);
+    }
     st_loops_init();
     st_capture_init();
     st_find_agent();

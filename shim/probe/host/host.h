@@ -75,7 +75,20 @@ bool st_abandon_agent(void);
 bool st_agent_is_loaded(void);
 void st_detach_agent(void);
 void st_wake_agent(void);
-/* One line on stderr, once, where nothing can be recorded. */
-void st_say_no_trace(void);
+
+/* ---- complaints (complaint.c) ---- */
+
+/* At start-up: what stderr is, and the run that this process belongs to. */
+void st_stderr_note(void);
+void st_runs_attach(void);
+/* Says on stderr, once, why nothing is recorded (`parts` end with NULL), or without them what is
+ * wrong with the settings, if anything is; where that is allowed. Tells the run, too. To be called
+ * with all signals blocked. */
+void st_complain(const char *const *parts);
+/* Leaves an empty trace, which says to whoever looks for traces that there is none. Makes no
+ * directory. */
+void st_leave_mark(void);
+/* Something of this process is not recorded, and its trace cannot say so. */
+void st_tell_runs(const char *why);
 
 #endif

@@ -1,5 +1,6 @@
-/* The settings, from the environment. A value that cannot be understood is replaced by the default,
- * named in one line on stderr, and again in the trace; the program runs all the same. */
+/* The settings, from the environment. A value that cannot be understood is replaced by the default;
+ * a process that runs a loop names it in one line on stderr, and again in its trace (complaint.c).
+ */
 #include "probe/probe.h"
 
 #include <stdlib.h>
@@ -162,7 +163,8 @@ bool st_name_matches(const char *name)
     return false;
 }
 
-/* The directory, made absolute now: a daemon changes its own later. */
+/* The directory, made absolute now: a daemon changes its own later. Empty for "none": nothing is
+ * written. */
 static void set_output(const char *text)
 {
     char *out = st_settings.output;
@@ -170,6 +172,8 @@ static void set_output(const char *text)
     out[0] = 0;
     if (!text || !*text)
         text = "stalltrace.out";
+    if (!strcmp(text, "none"))
+        return;
     if (*text != '/') {
         if (ST_RAW(SYS_getcwd, out, size, 0, 0) < 0)
             out[0] = 0;
@@ -264,11 +268,4 @@ void st_settings_read(void)
     text = secure_getenv("STALLTRACE_QUIET");
     st_settings.quiet = text && *text && strcmp(text, "0") != 0;
     set_output(secure_getenv("STALLTRACE_OUTPUT"));
-
-    if (st_settings.bad[0] && !st_settings.quiet) {
-        char line[600] = "stalltrace: ";
-        append(line, sizeof(line), st_settings.bad);
-        append(line, sizeof(line), "\n");
-        ST_RAW(SYS_write, 2, line, strlen(line), 0);
-    }
 }
