@@ -369,6 +369,7 @@ struct st_shared {
     /* When that loop's thread began to listen, or any before there was a loop, in ticks; 0: not
      * yet. And whether a capture tells of it, too. */
     _Atomic uint64_t listened;
+    _Atomic uint64_t accepted; /* when it first accepted a connection, in ticks; 0: not yet */
     _Atomic bool listen_told;
     _Atomic uint64_t perhaps_since; /* ticks: a thread has run a loop, perhaps; 0: none has */
     _Atomic uint32_t unwatched;     /* how often a loop thread has found no slot */

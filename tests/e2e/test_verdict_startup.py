@@ -108,6 +108,13 @@ def test_servers(start, script, python_with, server, path):
     assert expected <= lines(traces.report()["startup"])
 
 
+def test_what_is_asked_of_a_worker_at_once(run, script):
+    """It serves from the first connection that it accepts, however late the agent looks."""
+    traces = run(PYTHON, script(PROGRAM), "inherits")
+    assert lines(traces.report()["startup"]) == {"slow_start"}
+    assert lines(traces.findings) == {"request"}, traces.describe()
+
+
 def test_inherited_socket(start, tool, tmp_path):
     """nginx's workers never listen: their master did."""
     port = free_port()

@@ -131,6 +131,12 @@ void st_look_at_serving(void)
         say_serving(listened);
         return;
     }
+    uint64_t accepted = atomic_load(&st_shared->accepted);
+    if (!listened && accepted) {
+        /* before it was seen to wait for one */
+        say_serving(accepted);
+        return;
+    }
     if (listened || now < next)
         return;
     uint32_t high = atomic_load_explicit(&st_shared->slot_high, memory_order_acquire);

@@ -105,6 +105,7 @@ static void after_fork_in_child(void)
     atomic_store(&st_agent_wanted, false);
     st_shared.forked = true;
     atomic_store(&st_shared.listened, 0); /* that was the parent */
+    atomic_store(&st_shared.accepted, 0);
     atomic_store(&st_shared.listen_told, false);
     drop_kept();
     if (st_shared.abi || st_self) { /* an agent has run, or is about to: there may be loops */

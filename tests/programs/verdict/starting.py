@@ -86,6 +86,32 @@ def thread_listens():
     asyncio.run(main())
 
 
+def request(listener, done):
+    listener.accept()[0].close()
+    time.sleep(0.1)
+    done.set()
+
+
+def inherits():
+    """A worker of a server that listened, and connections that wait already: it is in a request
+    before it has been seen to wait for one."""
+    import os
+    listener = socket.create_server(("127.0.0.1", 0))
+    clients = [socket.create_connection(listener.getsockname()) for _ in range(2)]
+
+    async def main():
+        slow_start()
+        done = asyncio.Event()
+        asyncio.get_running_loop().add_reader(listener, request, listener, done)
+        await done.wait()
+    child = os.fork()
+    if not child:
+        asyncio.run(main())
+    else:
+        os.waitpid(child, 0)
+    del clients
+
+
 def uses_uvloop():
     import uvloop
     uvloop.install()
@@ -104,7 +130,7 @@ CASES = {
     "computes": lambda: asyncio.run(computes()),
     "consumer": lambda: asyncio.run(consumer()),
     "listens-first": listens_first, "runs-before": runs_before, "runs-often": runs_often,
-    "runs-another": runs_another, "thread-listens": thread_listens, "uvloop": uses_uvloop,
+    "runs-another": runs_another, "inherits": inherits, "thread-listens": thread_listens, "uvloop": uses_uvloop,
     "uvloop-runs-before": uvloop_runs_before,
 }
 CASES[sys.argv[1]]()
