@@ -73,8 +73,7 @@ void st_modules_reset(void);
 /* ---- what a call waited for (what.c) ---- */
 
 /* The same as the probe's st_what_of, for a thread that is still in its call. */
-void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *args,
-                    uint64_t elapsed_ns);
+void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *args, uint64_t t0);
 /* As text for the trace; empty where there is nothing to say. */
 /* What the call's own thread could not find out. */
 void st_what_of_capture(struct st_capture *c, const struct st_call *call);

@@ -7,7 +7,8 @@
  *   static void st_set_fd(struct st_what *w, int fd);           kind, class and name of what it is
  *   static void st_set_closed(struct st_what *w, const struct st_call *c, const uint64_t *args);
  *   static void st_set_epoll(struct st_what *w, int epfd);      what it waits for
- *   static int64_t st_clock(clockid_t clock);                   ns */
+ *   static int64_t st_clock(clockid_t clock);                   ns
+ *   static uint64_t st_since_ns(uint64_t ticks);                */
 #ifndef STALLTRACE_WHAT_OF_H
 #define STALLTRACE_WHAT_OF_H
 
@@ -28,16 +29,16 @@ static inline void st_set_words(struct st_what *w, uint64_t a, uint64_t b)
     w->kind = ST_WHAT_WORDS;
 }
 
-/* How long the caller asked to sleep, in ns. An absolute time counts from the start of the call,
- * `elapsed_ns` ago. */
-static inline uint64_t st_asked_ns(const uint64_t *args, uint64_t elapsed_ns)
+/* How long the caller asked to sleep, in ns. An absolute time counts from the start of the call, at
+ * `t0`: both clocks are read at once, however long after it. */
+static inline uint64_t st_asked_ns(const uint64_t *args, uint64_t t0)
 {
     struct timespec t;
     if (!st_read(&t, args[0], sizeof(t)))
         return 0;
     int64_t ns = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
     if (args[1])
-        ns += (int64_t)elapsed_ns - st_clock((clockid_t)args[2]);
+        ns += (int64_t)st_since_ns(t0) - st_clock((clockid_t)args[2]);
     return ns > 0 ? (uint64_t)ns : 0;
 }
 
@@ -165,7 +166,7 @@ static inline bool st_set_connecting(struct st_what *w, struct st_connecting *ta
 }
 
 static inline void st_what_by_rule(struct st_what *w, const struct st_call *c, const uint64_t *args,
-                                   uint64_t elapsed_ns)
+                                   uint64_t t0)
 {
     w->kind = ST_WHAT_NONE;
     w->class = ST_IPC;
@@ -181,7 +182,7 @@ static inline void st_what_by_rule(struct st_what *w, const struct st_call *c, c
         st_set_words(w, args[0] * 1000u, 0);
         break;
     case ST_RULE_TIMESPEC:
-        st_set_words(w, st_asked_ns(args, elapsed_ns), 0);
+        st_set_words(w, st_asked_ns(args, t0), 0);
         break;
     case ST_RULE_TIMEOUT:
         st_set_words(w, st_timeout_ms(args[0]), 0);

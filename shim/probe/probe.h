@@ -161,7 +161,7 @@ void st_abandon(struct st_slot *s);
 
 void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
                 const struct st_what *what);
-void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args, uint64_t ticks);
+void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args, uint64_t t0);
 bool st_could_block(const struct st_call *c, const uint64_t *args, struct st_what *what,
                     uint64_t ticks);
 void st_what_fd(struct st_what *w, int fd);

@@ -112,6 +112,8 @@ def stalled_log(nginx, tmp_path, user):
     thread.start()
     try:
         stall = traced.record("stall", call="write")
+        # until it is far over its threshold, of its own
+        traced.record("stall_still", stall=stall["stall"])
     finally:
         os.set_blocking(reader, True)
         drain = threading.Thread(target=lambda: list(iter(lambda: os.read(reader, 65536), b"")))

@@ -59,6 +59,17 @@ def test_an_iteration_after_a_jump_out_of_the_home_wait_is_its_own(run, program)
     assert stalls_of(done, "iteration") == []
 
 
+def test_beside_busy_loops_a_sleep_is_as_long_as_was_asked_for(run):
+    """However late it wakes up: that is the machine's, and what it slept is its own."""
+    program = ("import asyncio, time\nasync def main():\n for i in range(30):\n"
+               "  time.sleep(0.013)\n  await asyncio.sleep(0)\nasyncio.run(main())")
+    with busy(6):
+        done = run("/usr/bin/python3", "-c", program)
+    finding = done.find("clock_nanosleep")
+    assert finding["count"] == 30
+    assert 30 * 12.9 <= finding["total_ms"] < 30 * 15
+
+
 def test_beside_busy_loops_no_iteration_grows(run, program):
     with busy(5):
         done = run(program("verdict/stalls"), "dense", "12")

@@ -243,7 +243,7 @@ static bool sample_call(struct st_slot *s, struct watched *w, uint32_t index, ui
     /* Read everything first; st_copy_progress then confirms that the call had not ended meanwhile.
      */
     const struct st_call *call = &st_shared->calls[p.call];
-    st_what_remote(&what, call, p.args, st_ticks_to_ns(st_ticks_now() - t0));
+    st_what_remote(&what, call, p.args, t0);
     static struct early e;
     memset(&e, 0, sizeof(e));
     st_what_text(&what, call, detail, sizeof(detail));

@@ -30,6 +30,7 @@ struct hang {
     uint64_t t0;
     uint64_t seen;     /* the last moment, in ticks, at which it was known to last */
     uint64_t own;      /* at least so much of it was its own, in ns, and not starved */
+    uint64_t asked;    /* of a sleep: how long it was to last, in ns; its own, too */
     uint64_t still_ns; /* age at which to say that it goes on */
     struct st_holder holder;
     struct st_held held;
@@ -60,8 +61,29 @@ void st_task_of_capture(const struct st_capture *c, struct st_py_task *task)
         task->name[0] = 0;
 }
 
+/* For how long a sleep was asked to last, in ns; 0: the call is none. */
+static uint64_t asked_to_sleep_ns(const struct st_what *what, const struct st_call *call)
+{
+    enum { MS = 1000000 };
+    uint64_t words[2]; /* how long, and of a poll or select how many descriptors */
+    if (what->kind != ST_WHAT_WORDS || what->len != sizeof(words))
+        return 0;
+    memcpy(words, what->bytes, sizeof(words));
+    switch ((enum st_rule)call->rule) {
+    case ST_RULE_SECONDS:
+    case ST_RULE_USECONDS:
+    case ST_RULE_TIMESPEC:
+        return words[0];
+    case ST_RULE_POLL:
+    case ST_RULE_SELECT:
+        return words[1] == 0 && words[0] <= INT32_MAX ? words[0] * MS : 0;
+    default:
+        return 0;
+    }
+}
+
 /* The thread's own time without a CPU, and that of the thread that it waited for, as far as that
- * can be known now. */
+ * can be known now. What a sleep was asked for it would have slept on any machine. */
 static uint64_t starved_of_capture(const struct st_capture *c, uint64_t elapsed_ns)
 {
     uint64_t from = c->t0, to = c->t0 + c->ticks, thread;
@@ -73,7 +95,9 @@ static uint64_t starved_of_capture(const struct st_capture *c, uint64_t elapsed_
     st_holder_begin(&holder, tid);
     if (holder.tid && st_holder_is_starved(&holder))
         ns += st_holder_starved_ns(&holder, from, to);
-    return ns < elapsed_ns ? ns : elapsed_ns;
+    uint64_t asked = asked_to_sleep_ns(&c->what, &st_shared->calls[c->call]);
+    uint64_t most = elapsed_ns > asked ? elapsed_ns - asked : 0;
+    return ns < most ? ns : most;
 }
 
 static void take_capture(struct st_capture *c)
@@ -232,7 +256,7 @@ bool st_copy_progress(const struct st_slot *s, struct st_progress *p)
 
 /* The threshold of the call's class; for a descriptor, of the class that it turns out to be. */
 static uint64_t threshold_of(const struct st_call *call, const uint64_t *args, uint8_t *class,
-                             struct st_what *what, uint64_t elapsed_ns)
+                             struct st_what *what, uint64_t t0, uint64_t elapsed_ns)
 {
     const uint64_t *t = st_shared->settings->threshold_ns;
     *class = (uint8_t)st_class_of(call, args);
@@ -251,7 +275,7 @@ static uint64_t threshold_of(const struct st_call *call, const uint64_t *args, u
         if (elapsed_ns < least)
             return least;
     }
-    st_what_remote(what, call, args, elapsed_ns);
+    st_what_remote(what, call, args, t0);
     *class = call->class == ST_FD ? what->class : (uint8_t)st_class_with(call, *class, what);
     if (st_is_code_log(what))
         return UINT64_MAX;
@@ -285,6 +309,7 @@ static void report_hang(struct st_slot *s, uint32_t index, struct st_progress *p
                        .t0 = p->t0,
                        .seen = p->t0 + p->elapsed_ticks,
                        .own = p->elapsed_ns > starved_ns ? p->elapsed_ns - starved_ns : 0,
+                       .asked = asked_to_sleep_ns(what, call),
                        .task = p->task,
                        .held = held};
     h->like = (struct st_stall){
@@ -314,7 +339,7 @@ static uint64_t starved_of_hang(const struct hang *h, uint32_t index, uint64_t t
         return 0;
     uint64_t ns = st_starved_ns(index, h->t0, to) + st_holder_starved_ns(&h->holder, h->t0, to);
     /* What was its own at a look stays so, unless the thread that it waited for had no CPU. */
-    uint64_t own = h->holder.tid ? 0 : h->own;
+    uint64_t own = h->holder.tid ? 0 : h->own > h->asked ? h->own : h->asked;
     uint64_t most = elapsed_ns > own ? elapsed_ns - own : 0;
     return ns < most ? ns : most;
 }
@@ -428,7 +453,8 @@ uint64_t st_look_at_slot(uint32_t index)
     p.elapsed_ns = st_unfrozen_ns(p.t0, now);
     uint8_t class;
     static struct st_what what;
-    uint64_t least = threshold_of(&st_shared->calls[p.call], p.args, &class, &what, p.elapsed_ns);
+    uint64_t least =
+        threshold_of(&st_shared->calls[p.call], p.args, &class, &what, p.t0, p.elapsed_ns);
     if (p.elapsed_ns < least)
         return least - p.elapsed_ns;
     uint8_t rule = st_shared->calls[p.call].rule;

@@ -101,6 +101,11 @@ static bool st_read(void *to, uint64_t from, size_t n)
 
 static void st_set_epoll(struct st_what *w, int epfd);
 
+static uint64_t st_since_ns(uint64_t ticks)
+{
+    return st_ticks_to_ns(st_ticks_now() - ticks);
+}
+
 static int64_t st_clock(clockid_t clock)
 {
     struct timespec now = {0, 0};
@@ -150,16 +155,15 @@ static void st_set_closed(struct st_what *w, const struct st_call *c, const uint
         st_set_words(w, args[0], 0);
 }
 
-void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *args,
-                    uint64_t elapsed_ns)
+void st_what_remote(struct st_what *w, const struct st_call *c, const uint64_t *args, uint64_t t0)
 {
-    st_what_by_rule(w, c, args, elapsed_ns);
+    st_what_by_rule(w, c, args, t0);
 }
 
 void st_what_of_capture(struct st_capture *c, const struct st_call *call)
 {
     if (call->rule != ST_RULE_WAIT || c->what.kind != ST_WHAT_WORDS)
         return;
-    st_what_remote(&c->what, call, c->args, 0);
+    st_what_remote(&c->what, call, c->args, c->t0);
     c->class = (uint8_t)st_class_with(call, c->class, &c->what);
 }

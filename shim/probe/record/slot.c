@@ -132,7 +132,7 @@ void ST_COLD st_over(struct st_slot *s, uint32_t seq, uint64_t ticks, unsigned c
     /* Under every threshold that it could have, and not in a class of strict mode? */
     if (!strict_class && ticks < (class == ST_WAIT ? st_fast_ticks : st_threshold_ticks)[class])
         return;
-    st_what_of(&what, c, s->args, ticks);
+    st_what_of(&what, c, s->args, s->t0);
     if (st_is_code_log(&what)) {
         errno = error;
         return;

@@ -143,6 +143,11 @@ static void st_set_epoll(struct st_what *w, int epfd)
     (void)w, (void)epfd;
 }
 
+static uint64_t st_since_ns(uint64_t ticks)
+{
+    return (uint64_t)((double)(st_now() - ticks) * st_shared.ns_per_tick);
+}
+
 static int64_t st_clock(clockid_t clock)
 {
     struct timespec now = {0, 0};
@@ -165,7 +170,7 @@ static void st_set_closed(struct st_what *w, const struct st_call *c, const uint
     }
 }
 
-void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args, uint64_t ticks)
+void st_what_of(struct st_what *w, const struct st_call *c, const uint64_t *args, uint64_t t0)
 {
-    st_what_by_rule(w, c, args, (uint64_t)((double)ticks * st_shared.ns_per_tick));
+    st_what_by_rule(w, c, args, t0);
 }
