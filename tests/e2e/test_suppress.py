@@ -15,9 +15,9 @@ def helper(seconds):
     Shop().pay(seconds)
 async def main():
     await asyncio.sleep(0.02)
-    Shop().pay(0.03)
+    Shop().pay(0.12)
     await asyncio.sleep(0.02)
-    helper(0.04)
+    helper(0.14)
     open("/dev/null").close()
     sum(i for i in range(9_000_000))
     await asyncio.sleep(0.02)
@@ -66,8 +66,8 @@ def test_with_app_dir_places_may_have_more_than_one_fingerprint(run, tmp_path):
     """The culprit is the line in the directory; the fingerprint is made of the natural one."""
     (tmp_path / "app").mkdir()
     (tmp_path / "lib").mkdir()
-    (tmp_path / "lib" / "inner.py").write_text("import time\ndef one(): time.sleep(0.03)\n"
-                                               "def two(): time.sleep(0.04)\n")
+    (tmp_path / "lib" / "inner.py").write_text("import time\ndef one(): time.sleep(0.12)\n"
+                                               "def two(): time.sleep(0.14)\n")
     program = tmp_path / "app" / "main.py"
     program.write_text("""
 import asyncio, inner
@@ -113,7 +113,7 @@ def test_reports_carry_rule_reason_and_hits(recorded, rules):
 
 
 def test_two_rules_of_one_place_have_their_own_hits(recorded, rules):
-    file = rules("rules", 'detail:"30 ms" # the first', 'detail:"40 ms" # the second', "class:sleep # both")
+    file = rules("rules", 'detail:"120 ms" # the first', 'detail:"140 ms" # the second', "class:sleep # both")
     report = report_of(recorded, "--suppressions", file)
     assert {f["reason"]: f["hits"] for f in report["suppressed"]} == {"the first": 1, "the second": 1}
     assert report["unused_rules"] == [], "what a rule before it covered, it matched"
