@@ -15,9 +15,9 @@ TARGETS = trace suppressions settings perfmap python v8
 object = $(patsubst %.c,$(BUILD)/%.o,$(1))
 # All of the command but its main, with two of its files replaced.
 REPORTER = $(call object,$(filter-out reporter/main.c reporter/symbols/symbols.c reporter/symbols/inlines.c \
-	reporter/util/tables.c,$(wildcard reporter/*.c)) tests/fuzz/interned.c tests/fuzz/no_symbols.c)
+	reporter/util/tables.c,$(wildcard reporter/*/*.c)) tests/fuzz/interned.c tests/fuzz/no_symbols.c)
 COMMANDS = $(call object,tests/fuzz/run_commands.c) $(REPORTER)
-PYTHON = $(call object,$(wildcard shim/agent/python*.c))
+PYTHON = $(call object,$(wildcard shim/agent/lang/python*.c))
 IMAGE = $(call object,tests/fuzz/image.c)
 
 all: $(TARGETS:%=$(BUILD)/fuzz-%)
@@ -33,7 +33,7 @@ $(TARGETS:%=$(BUILD)/fuzz-%): $(BUILD)/fuzz-%: $(BUILD)/tests/fuzz/%.o
 	$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
 
 # Makes the images of tests/fuzz/corpus out of a process that runs; without a sanitizer.
-$(BUILD)/record: tests/fuzz/record.c shim/agent/lang/v8.c $(wildcard shim/agent/python*.c)
+$(BUILD)/record: tests/fuzz/record.c shim/agent/lang/v8.c $(wildcard shim/agent/lang/python*.c)
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(CPPFLAGS) -o $@ $^
 
