@@ -388,6 +388,10 @@ static void sample(struct st_slot *s, struct watched *w, uint32_t index, uint64_
     *again = w->next_ns > age ? w->next_ns - age : 0;
     if (*again)
         return;
+    if (st_interpreter_ends(index, w->t0)) {
+        stop(w);
+        return;
+    }
     char state = st_thread_state(s->tid);
     uint32_t seq = atomic_load(&s->seq);
     bool done = false;

@@ -17,6 +17,7 @@ enum { UNKNOWN, NO_RUN_FUNCTION, RUN_FUNCTION };
 struct home {
     uint32_t generation;
     uint8_t waits_in;
+    bool python;  /* below Python's frames */
     bool stopped; /* that was written */
 };
 ST_ROWS(home, struct home)
@@ -27,6 +28,9 @@ static struct {
     bool counts;
 } ranges[MAX_RANGES];
 static uint32_t range_count;
+
+/* Python's own function that says whether it ends; it only reads a word. */
+static int (*is_finalizing)(void);
 
 /* What was found in a walk over Python frames, by its hash: the names are many reads away. */
 static struct remembered {
@@ -48,6 +52,7 @@ void st_running_reset(void)
     st_rows_clear(&home_rows, sizeof(struct home));
     memset(remembered, 0, sizeof(remembered));
     range_count = 0;
+    is_finalizing = NULL;
 }
 
 /* ---- native code ---- */
@@ -70,14 +75,20 @@ void st_running_learn(struct st_module *m, const char *path)
 #include "common/runtimes.def"
     };
     struct st_py_module symbols;
+    uint64_t size;
     for (size_t i = 0; i < sizeof(runs) / sizeof(*runs); i++)
         m->runs_loop |= strstr(path, runs[i]) != NULL;
     for (size_t i = 0; i < sizeof(switchers) / sizeof(*switchers); i++)
         m->switches |= strstr(path, switchers[i]) != NULL;
     if (st_py_module_at(&symbols, m->lo) != 0)
         return;
+    uint64_t ends = st_py_symbol_sized(&symbols, "Py_IsFinalizing", &size); /* since 3.13 */
+    if (!ends)
+        ends = st_py_symbol_sized(&symbols, "_Py_IsFinalizing", &size);
+    if (ends && size)
+        is_finalizing = (int (*)(void))(uintptr_t)ends;
     for (size_t i = 0; i < sizeof(natives) / sizeof(*natives) && range_count < MAX_RANGES; i++) {
-        uint64_t size, lo = st_py_symbol_sized(&symbols, natives[i].function, &size);
+        uint64_t lo = st_py_symbol_sized(&symbols, natives[i].function, &size);
         if (lo && size) {
             ranges[range_count].lo = lo;
             ranges[range_count].hi = lo + size;
@@ -242,6 +253,18 @@ void st_note_stopped(uint32_t index, uint32_t generation, uint64_t ticks)
     st_record_loop_stopped(st_loop_of(index, generation), st_since_start_ns(ticks));
 }
 
+bool st_interpreter_ends(uint32_t index, uint64_t t0)
+{
+    struct st_slot *s = st_slot_at(st_shared, index);
+    /* it is the main thread that takes the interpreter apart */
+    if (!is_finalizing || home_at(index)->generation != s->generation || !home_at(index)->python ||
+        s->by_api || s->tid != getpid() || !is_finalizing())
+        return false;
+    leave_out(s, t0);
+    st_note_stopped(index, s->generation, t0);
+    return true;
+}
+
 bool st_runs(uint32_t index, uint32_t generation, const struct st_where *where)
 {
     struct st_slot *s = st_slot_at(st_shared, index);
@@ -275,5 +298,6 @@ void st_take_home(const struct st_capture *c)
         home_at(c->slot)->stopped = false;
     home_at(c->slot)->generation = c->generation;
     st_keep_outer(c, &unwound, seen.python, seen.native);
+    home_at(c->slot)->python = c->py_len > 0;
     home_at(c->slot)->waits_in = own && seen.any && !seen.switches ? RUN_FUNCTION : NO_RUN_FUNCTION;
 }

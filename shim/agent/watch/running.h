@@ -23,6 +23,9 @@ struct st_where {
 /* Did the loop of that slot run there? False: what the thread does there blocks no loop, and the
  * iteration that it is in is left out of the figures. */
 bool st_runs(uint32_t index, uint32_t generation, const struct st_where *where);
+/* Python ends, and the loop that waited below its frames with it: the iteration that began at `t0`
+ * and goes on is none. Told where the stack cannot (greenlets, no native frames). */
+bool st_interpreter_ends(uint32_t index, uint64_t t0);
 /* The loop has stopped at that moment (in ticks), or before: written once a loop. */
 void st_note_stopped(uint32_t index, uint32_t generation, uint64_t ticks);
 /* The stack of a loop at its home wait, as its thread has copied it. */

@@ -118,6 +118,20 @@ def gevent():
     runtime.joinall([server, runtime.spawn(time.sleep, 0.1)])
 
 
+def gevent_ends():
+    """Python takes its objects apart at the end: with greenlets the stack does not tell that."""
+    import gevent as runtime
+
+    class Slow:
+        def __del__(self):
+            end = time.perf_counter() + 0.4
+            while time.perf_counter() < end:
+                pass
+
+    runtime.sleep(0.01)
+    sys.modules["slow"] = Slow()
+
+
 def eventlet():
     import eventlet as runtime
     runtime.monkey_patch()
