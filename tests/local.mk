@@ -82,7 +82,7 @@ EXTRA_DIST += \
 	tests/programs/freezes.py \
 	tests/programs/asyncio_silent.py \
 	tests/programs/asyncio_stdin.py \
-	tests/programs/clean/ask.py tests/programs/clean/loops.py tests/programs/clean/service.py \
+	tests/programs/clean/ask.py tests/programs/clean/celery_worker.py tests/programs/clean/loops.py tests/programs/clean/service.py \
 	tests/programs/clean/service.js tests/programs/clean/project/conftest.py \
 	tests/programs/clean/project/pytest.ini tests/programs/clean/project/shop.py \
 	tests/programs/clean/project/test_clients.py tests/programs/clean/project/test_shop.py \
