@@ -10,21 +10,21 @@ libreporter_la_SOURCES = \
 	reporter/commands/launch.h \
 	reporter/commands/load.c \
 	reporter/commands/load.h \
-	reporter/commands/locate.c \
-	reporter/commands/locate.h \
+	reporter/util/locate.c \
+	reporter/util/locate.h \
 	reporter/commands/options.c \
 	reporter/commands/outdir.c \
 	reporter/commands/outdir.h \
-	reporter/commands/output.c \
-	reporter/commands/output.h \
+	reporter/util/output.c \
+	reporter/util/output.h \
 	reporter/commands/report.c \
 	reporter/commands/run.c \
 	reporter/commands/run_environment.c \
 	reporter/commands/run_environment.h \
 	reporter/commands/run_page.c \
 	reporter/commands/run_page.h \
-	reporter/commands/settings.c \
-	reporter/commands/settings.h \
+	reporter/trace/settings.c \
+	reporter/trace/settings.h \
 	reporter/commands/stats.c \
 	reporter/commands/suppress_command.c \
 	reporter/doctor/doctor.h \
@@ -36,6 +36,7 @@ libreporter_la_SOURCES = \
 	reporter/doctor/doctor_selftest.c \
 	reporter/doctor/untraceable.c \
 	reporter/doctor/untraceable.h \
+	reporter/doctor/statement.c \
 	reporter/formats/format_json.c \
 	reporter/formats/format_json.h \
 	reporter/formats/format_json_parts.c \
@@ -91,8 +92,8 @@ libreporter_la_SOURCES = \
 	reporter/trace/freezes.c \
 	reporter/trace/histogram.c \
 	reporter/trace/histogram.h \
-	reporter/trace/losses.c \
-	reporter/trace/losses.h \
+	reporter/model/losses.c \
+	reporter/model/losses.h \
 	reporter/trace/reader.c \
 	reporter/trace/records.c \
 	reporter/trace/records_loops.c \
@@ -101,6 +102,7 @@ libreporter_la_SOURCES = \
 	reporter/trace/startup.c \
 	reporter/trace/trace.h \
 	reporter/util/clean.c \
+	reporter/util/exit_status.h \
 	reporter/util/files.c \
 	reporter/util/files.h \
 	reporter/util/json_fields.c \
@@ -108,6 +110,8 @@ libreporter_la_SOURCES = \
 	reporter/util/json_writer.c \
 	reporter/util/json_writer.h \
 	reporter/util/tables.c \
+	reporter/util/quantities.c \
+	reporter/util/quantities.h \
 	reporter/util/util.c \
 	reporter/util/util.h \
 	reporter/util/version.h \
@@ -115,7 +119,7 @@ libreporter_la_SOURCES = \
 	reporter/words/describe.h \
 	reporter/words/excerpt.c \
 	reporter/words/excerpt.h \
-	reporter/words/hints.c \
+	reporter/stacks/hints.c \
 	reporter/words/remarks.c \
 	reporter/words/sources.c \
 	reporter/words/sources.h \

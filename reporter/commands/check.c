@@ -5,8 +5,8 @@
 #include "commands.h"
 #include "words/describe.h"
 #include "load.h"
-#include "trace/losses.h"
-#include "output.h"
+#include "model/losses.h"
+#include "util/output.h"
 #include "model/verdict.h"
 
 static const char help[] =

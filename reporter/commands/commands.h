@@ -5,16 +5,7 @@
 
 #include <getopt.h>
 
-enum exit_status {
-    EXIT_CLEAN = 0,
-    EXIT_FINDINGS = 1,
-    EXIT_ERROR = 2,   /* usage, or something of ours failed */
-    EXIT_NOTHING = 3, /* nothing recorded, or no event loop seen */
-    EXIT_NOT_EXECUTABLE = 126,
-    EXIT_NOT_FOUND = 127,
-};
-
-#define DEFAULT_OUTPUT "stalltrace.out"
+#include "util/exit_status.h"
 
 int cmd_run(int argc, char **argv);
 int cmd_report(int argc, char **argv);

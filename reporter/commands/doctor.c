@@ -12,8 +12,8 @@
 
 #include "commands.h"
 #include "util/json_writer.h"
-#include "locate.h"
-#include "output.h"
+#include "util/locate.h"
+#include "util/output.h"
 #include "util/version.h"
 
 static const char help[] =
@@ -44,19 +44,6 @@ static const struct option options[] = {
     {"help", no_argument, NULL, 'h'},
     {0},
 };
-
-void state(struct diagnosis *d, enum verdict verdict, const char *code, const char *format, ...)
-{
-    struct strbuf text = {0};
-    va_list args;
-    va_start(args, format);
-    sb_vaddf(&text, format, args);
-    va_end(args);
-    GROW(d->statements, d->count, d->cap);
-    d->statements[d->count++] = (struct statement){verdict, code, text.data};
-    if (verdict > d->worst)
-        d->worst = verdict;
-}
 
 /* ---- the self-test's outcome ------------------------------------------------------------------*/
 

@@ -12,8 +12,8 @@
 
 #include "commands.h"
 #include "util/files.h"
-#include "trace/losses.h"
-#include "settings.h"
+#include "model/losses.h"
+#include "trace/settings.h"
 
 void warn_about_symbols(const char *message)
 {

@@ -9,7 +9,7 @@
 #include "commands.h"
 #include "formats/formats.h"
 #include "load.h"
-#include "output.h"
+#include "util/output.h"
 
 static const char help[] =
     "Examples:\n"

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "settings.h"
+#include "trace/settings.h"
 #include "util/util.h"
 
 /* A variable of ours that does not exist is a mistake, and its setting has no effect. */

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "common/run_page.h"
-#include "trace/losses.h"
+#include "model/losses.h"
 #include "util/json_writer.h"
 #include "util/version.h"
 

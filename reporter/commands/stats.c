@@ -7,7 +7,7 @@
 #include "commands.h"
 #include "formats/format_stats.h"
 #include "load.h"
-#include "output.h"
+#include "util/output.h"
 
 static const char help[] =
     "Examples:\n"

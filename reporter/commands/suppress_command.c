@@ -8,8 +8,8 @@
 #include "commands.h"
 #include "words/describe.h"
 #include "load.h"
-#include "trace/losses.h"
-#include "output.h"
+#include "model/losses.h"
+#include "util/output.h"
 
 static const char help[] =
     "Examples:\n"

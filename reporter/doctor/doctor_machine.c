@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "commands/commands.h"
+#include "util/exit_status.h"
 
 extern char **environ;
 

@@ -14,7 +14,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "commands/locate.h"
+#include "util/locate.h"
 
 /* ---- which file -------------------------------------------------------------------------------*/
 

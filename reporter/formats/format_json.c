@@ -2,7 +2,7 @@
  * added; none is renamed or removed. */
 #include "format_json.h"
 #include "formats.h"
-#include "trace/losses.h"
+#include "model/losses.h"
 
 static void write_loop(struct json_writer *w, const struct model *model, const struct loop *loop)
 {

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "commands/output.h"
+#include "util/output.h"
 #include "model/findings.h"
 #include "model/place.h"
 #include "words/describe.h"

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "announce.h"
-#include "trace/losses.h"
+#include "model/losses.h"
 
 struct live {
     char *directory;

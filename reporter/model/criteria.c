@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands/settings.h"
+#include "trace/settings.h"
 
 static const struct {
     const char *word;

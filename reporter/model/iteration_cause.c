@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "words/describe.h"
+#include "util/quantities.h"
 
 unsigned int percent_of(uint64_t part, uint64_t whole)
 {

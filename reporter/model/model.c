@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "words/describe.h"
+#include "util/quantities.h"
 #include "findings.h"
 #include "place.h"
 

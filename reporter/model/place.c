@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "words/describe.h"
+#include "symbols/symbols.h"
 
 static const struct frame *culprit_of(const struct stack_view *view)
 {
@@ -131,10 +131,4 @@ uint64_t place_key(const struct stack_view *view, enum stall_kind kind, const ch
     if (has_line)
         return add_number(hash, (uint64_t)frame->line);
     return frame->module != NULL ? add_number(hash, frame->vaddr) : hash;
-}
-
-const char *last_name(const char *function)
-{
-    const char *dot = function != NULL ? strrchr(function, '.') : NULL;
-    return dot != NULL && dot[1] != '\0' ? dot + 1 : function;
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "words/describe.h"
+#include "util/quantities.h"
 #include "place.h"
 
 bool rules_use_detail(const struct rules *rules)

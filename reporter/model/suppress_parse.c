@@ -10,7 +10,6 @@
 #include <time.h>
 
 #include "util/files.h"
-#include "contract/slot.h"
 #include "suppress.h"
 
 #define BLANKS " \t\r\n"
@@ -70,9 +69,11 @@ static bool find_kind(const char *name, size_t len, enum condition_kind *kind)
 /* A class that does not exist covers nothing, and is a slip of the pen. */
 static bool is_class(const char *pattern)
 {
-#define X(upper, lower) #lower,
-    static const char *const classes[] = {ST_CLASSES(X) "iteration"};
-#undef X
+    static const char *const classes[] = {
+#define CLASS(upper, lower) #lower,
+#include "common/classes.def"
+#undef CLASS
+        "iteration"};
     for (size_t i = 0; i < COUNT_OF(classes); i++) {
         if (fnmatch(pattern, classes[i], 0) == 0)
             return true;

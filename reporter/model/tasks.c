@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "words/describe.h"
+#include "util/quantities.h"
 
 /* asyncio numbers the tasks that nobody named: a server has one a request. */
 static bool is_numbered(const char *name)

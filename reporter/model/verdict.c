@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands/commands.h"
-#include "words/describe.h"
-#include "trace/losses.h"
+#include "util/exit_status.h"
+#include "util/quantities.h"
+#include "losses.h"
 
 static void add_reason(struct strbuf *reason, const char *text)
 {

@@ -1,8 +1,15 @@
-/* What the culprit called, in the words of whoever wrote the line: see find_callee in place.h. */
+/* What the culprit called, in the words of whoever wrote the line: see find_callee in stackview.h.
+ */
 #define _GNU_SOURCE
 #include <string.h>
 
-#include "model/place.h"
+#include "stackview.h"
+
+const char *last_name(const char *function)
+{
+    const char *dot = function != NULL ? strrchr(function, '.') : NULL;
+    return dot != NULL && dot[1] != '\0' ? dot + 1 : function;
+}
 
 /* A module of the standard library's in C, which other builds of the interpreter have inside it. */
 static bool is_part_of_interpreter(const struct frame *frame)

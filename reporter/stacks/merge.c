@@ -2,7 +2,7 @@
  * `_PyEval_EvalFrameDefault`: each such native frame stands for the Python frames up to and
  * including the next `entry` (several since 3.11, one before). From 3.12 on the trace says which
  * native frames these are, since a compiler may have split that function into nameless parts. */
-#include "model/place.h"
+#include "stackview.h"
 
 #include <stdlib.h>
 #include <string.h>

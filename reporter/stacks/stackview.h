@@ -100,4 +100,18 @@ void fingerprint(char out[FINGERPRINT_DIGITS + 1], enum stall_kind kind, const c
 
 const char *lang_name(enum frame_lang lang);
 
+/* Sets view->callee: what the culprit called, as a person would write it (`requests.get`,
+ * `smtplib.SMTP`, `with ThreadPoolExecutor`, `fs.readFileSync`, `curl_easy_perform`); NULL where it
+ * called the blocking function itself, or where it has no name. */
+void find_callee(struct stack_view *view);
+
+/* The function that a frame's comprehension stands in, else the frame. */
+const struct frame *enclosing_frame(const struct stack_view *view, const struct frame *frame);
+/* Adds a frame's function to a hash: of C++ and Rust without the arguments of templates and
+ * generics, since a line is one place whatever it was instantiated for. NULL adds nothing. */
+uint64_t hash_function(uint64_t hash, const struct frame *frame);
+
+/* The last part of a qualified name (`Shop.pay` → `pay`): all that older interpreters tell. */
+const char *last_name(const char *function);
+
 #endif

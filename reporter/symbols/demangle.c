@@ -55,3 +55,33 @@ const char *function_name(const char *linkage_name)
     free(plain);
     return result;
 }
+
+/* The `<` at `at` begins the arguments of a template or a generic: it follows a name, which is not
+ * `operator`. */
+static bool opens_arguments(const char *name, const char *at)
+{
+    static const char word[] = "operator";
+    const size_t len = sizeof(word) - 1;
+    if (at == name || (!isalnum((unsigned char)at[-1]) && at[-1] != '_' && at[-1] != ':'))
+        return false;
+    return (size_t)(at - name) < len || memcmp(at - len, word, len) != 0;
+}
+
+/* The `>` that belongs to the `<` at `at`; NULL where there is none. */
+static const char *closing(const char *at)
+{
+    size_t depth = 0;
+    for (; *at != '\0'; at++) {
+        if (*at == '<')
+            depth++;
+        else if (*at == '>' && at[-1] != '-' && --depth == 0)
+            return at;
+    }
+    return NULL;
+}
+
+size_t arguments_len(const char *name, const char *at)
+{
+    const char *end = *at == '<' && opens_arguments(name, at) ? closing(at) : NULL;
+    return end != NULL ? (size_t)(end - at) + 1 : 0;
+}

@@ -32,4 +32,8 @@ void symbols_free(struct symbols *symbols);
  * (`.constprop.0`, `.cold`). Interned. */
 const char *function_name(const char *linkage_name);
 
+/* The length of the arguments of a template or a generic that begin at `at`, a `<` in `name`; 0:
+ * they do not. */
+size_t arguments_len(const char *name, const char *at);
+
 #endif

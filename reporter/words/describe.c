@@ -6,58 +6,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-void describe_duration(struct strbuf *out, uint64_t ns)
-{
-    const uint64_t us = 1000, ms = 1000 * us, s = 1000 * ms;
-    if (ns < us)
-        sb_addf(out, "%" PRIu64 " ns", ns);
-    else if (ns < ms)
-        sb_addf(out, "%" PRIu64 " µs", ns / us);
-    else if (ns < 100 * ms)
-        sb_addf(out, "%" PRIu64 ".%" PRIu64 " ms", ns / ms, ns % ms / (100 * us));
-    else if (ns < s)
-        sb_addf(out, "%" PRIu64 " ms", ns / ms);
-    else if (ns < 60 * s)
-        sb_addf(out, "%" PRIu64 ".%02" PRIu64 " s", ns / s, ns % s / (10 * ms));
-    else
-        sb_addf(out, "%" PRIu64 " min %" PRIu64 " s", ns / (60 * s), ns / s % 60);
-}
-
-void describe_count(struct strbuf *out, uint64_t count, const char *noun)
-{
-    sb_addf(out, "%" PRIu64 " %s%s", count, noun, count == 1 ? "" : "s");
-}
-
-/* The `<` at `at` begins the arguments of a template or a generic: it follows a name, which is not
- * `operator`. */
-static bool opens_arguments(const char *name, const char *at)
-{
-    static const char word[] = "operator";
-    const size_t len = sizeof(word) - 1;
-    if (at == name || (!isalnum((unsigned char)at[-1]) && at[-1] != '_' && at[-1] != ':'))
-        return false;
-    return (size_t)(at - name) < len || memcmp(at - len, word, len) != 0;
-}
-
-/* The `>` that belongs to the `<` at `at`; NULL where there is none. */
-static const char *closing(const char *at)
-{
-    size_t depth = 0;
-    for (; *at != '\0'; at++) {
-        if (*at == '<')
-            depth++;
-        else if (*at == '>' && at[-1] != '-' && --depth == 0)
-            return at;
-    }
-    return NULL;
-}
-
-size_t arguments_len(const char *name, const char *at)
-{
-    const char *end = *at == '<' && opens_arguments(name, at) ? closing(at) : NULL;
-    return end != NULL ? (size_t)(end - at) + 1 : 0;
-}
-
 void describe_function(struct strbuf *out, const char *name)
 {
     enum { LONG = 60 };

@@ -4,9 +4,8 @@
 #define STALLTRACE_DESCRIBE_H
 
 #include "model/model.h"
+#include "util/quantities.h"
 
-/* `850 µs`, `12.3 ms`, `312 ms`, `1.25 s`, `2 min 5 s`. */
-void describe_duration(struct strbuf *out, uint64_t ns);
 /* Lines, each with `prefix` before it and a newline at its end: */
 /* - what is over the budget, where there is one; */
 void describe_budget(struct strbuf *out, const struct model *model,
@@ -24,14 +23,9 @@ void describe_cause(struct strbuf *out, const char *call, const char *detail,
 void describe_wait(struct strbuf *out, const char *detail);
 /* `120 small blocking calls`, `a long iteration`: what kept the loop. */
 void describe_iteration(struct strbuf *out, const struct profile *profile);
-/* The length of the arguments of a template or a generic that begin at `at`, a `<` in `name`; 0:
- * they do not. */
-size_t arguments_len(const char *name, const char *at);
 /* A function's name; a long one without the arguments of templates: `boost::f<…>::g`. */
 void describe_function(struct strbuf *out, const char *name);
 /* `/srv/app.py:4 in blocker`, `redis-server+0x4f21`. */
 void describe_frame(struct strbuf *out, const struct frame *frame);
-/* A number with its noun: `1 finding`, `3 findings`. */
-void describe_count(struct strbuf *out, uint64_t count, const char *noun);
 
 #endif

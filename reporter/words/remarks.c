@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "describe.h"
-#include "trace/losses.h"
+#include "model/losses.h"
 
 void describe_budget(struct strbuf *out, const struct model *model,
                      const struct model_totals *totals, const char *prefix)

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "describe.h"
-#include "commands/output.h"
+#include "util/output.h"
 
 enum { SHOWN = 5 };
 

@@ -13,78 +13,22 @@
 #include "common/amounts.h"
 #include "pyframes.h"
 
-/* One list of classes: the names of --threshold and --strict, and of `class` in the trace. */
-#define ST_CLASSES(X)                                                                              \
-    X(SLEEP, sleep)                                                                                \
-    X(WAIT, wait)                                                                                  \
-    X(NET, net)                                                                                    \
-    X(DNS, dns)                                                                                    \
-    X(FILE, file)                                                                                  \
-    X(META, meta)                                                                                  \
-    X(SYNC, sync)                                                                                  \
-    X(STDIO, stdio)                                                                                \
-    X(LOCK, lock)                                                                                  \
-    X(PROCESS, process)                                                                            \
-    X(IPC, ipc)                                                                                    \
-    X(TTY, tty)                                                                                    \
-    X(RAW, raw)
-
 enum st_class {
-#define X(upper, lower) ST_##upper,
-    ST_CLASSES(X)
-#undef X
-        ST_CLASS_COUNT,
+#define CLASS(upper, lower) ST_##upper,
+#include "common/classes.def"
+#undef CLASS
+    ST_CLASS_COUNT,
     /* The class depends on what the descriptor is (file, net, ipc or tty); asked for only when the
      * call is reported. */
     ST_FD = ST_CLASS_COUNT,
     ST_CLASS_SLOTS
 };
 
-/* How a call could have blocked (strict mode), and what its detail is made of. The comments name
- * the words of the slot's args that the rule reads. A deadline is a struct timespec * with the
- * number of its clock (st_pack); 0: there is none. */
+/* How a call could have blocked (strict mode), and what its detail is made of. */
 enum st_rule {
-    ST_RULE_NONE,
-    ST_RULE_SECONDS,  /* args[0]: whole seconds */
-    ST_RULE_USECONDS, /* args[0] */
-    ST_RULE_TIMESPEC, /* args[0]: struct timespec *, args[1]: absolute, args[2]: clock */
-    ST_RULE_FD,       /* args[0]: fd; args[1]: flags with MSG_DONTWAIT and its like */
-    ST_RULE_CONNECT,  /* args[0]: fd, args[1]: sockaddr *, args[2]: length */
-    ST_RULE_PATH,     /* args[0]: path, args[1]: directory fd */
-    ST_RULE_SYNC,     /* args[0]: fd; always could have blocked */
-    ST_RULE_FLOCK,    /* args[0]: fd, args[1]: operation, args[2]: struct flock *, or NULL */
-    ST_RULE_HOST,     /* args[0]: name, args[1]: service, args[2]: 1 where a number is enough */
-    ST_RULE_ADDRESS,  /* args[0]: sockaddr *, args[1]: length, args[2]: 1 where numeric */
-    ST_RULE_WAIT,     /* args[0]: timeout in ms (-1: for ever), args[1]: fds, args[2]: fd or -1 */
-    ST_RULE_SELECT,   /* args[0], args[1]: as WAIT, args[2]: int *, the first ST_SELECTED of them */
-    ST_RULE_POLL,     /* args[0]: timeout in ms, args[1]: how many, args[2]: struct pollfd * */
-    ST_RULE_MUTEX,    /* args[0]: a lock that was held, args[1]: by whom, args[2]: deadline */
-    ST_RULE_COND,     /* args[0]: cond, args[1]: mutex, args[2]: deadline */
-    ST_RULE_THREAD,   /* args[0]: pthread_t, args[1]: deadline */
-    ST_RULE_SEMAPHORE, /* args[0]: sem_t *, args[1]: the pthread_t of another thread that holds it,
-                        * and 1 where it was 0; args[2]: deadline */
-    ST_RULE_CHILD,     /* args[0]: pid, args[1]: options with WNOHANG, args[2]: waitid's type */
-    ST_RULE_COMMAND,   /* args[0]: the command line */
-    ST_RULE_FUTEX,     /* args[0]: address, args[1]: operation, args[2]: struct timespec * */
-    ST_RULE_ALWAYS,    /* could always have blocked; no detail */
-    ST_RULE_TEXT,      /* args[0]: a name or a command; could always have blocked */
-    ST_RULE_ID,        /* args[0]: a number; could always have blocked */
-    ST_RULE_SPAWN,     /* args[0]: a path or a command; it takes time, but waits for nobody */
-    ST_RULE_UNLESS,    /* args[1]: not 0 where it was told not to wait; no detail */
-    ST_RULE_TIMEOUT,   /* args[0]: struct timespec *, relative; NULL: for ever */
-    ST_RULE_INODE,     /* args[0]: fd; could have blocked if it is of a file system */
-    ST_RULE_TWO_FDS,   /* args[0], args[1]: fds; args[2]: not 0 where it was told not to wait */
-    ST_RULE_CLOSE,     /* args[0]: fd, gone at once; args[1]: not 0 where it had to wait; args[2]: a
-                        * struct st_what made before, a stream, or 0 */
-    ST_RULE_IOCTL,     /* args[0]: fd, args[1]: request */
-    ST_RULE_DRAIN,     /* args[0]: fd of a terminal; args[1]: not 0 where it does not wait */
-    ST_RULE_DIR,       /* args[0]: DIR *, args[1]: not 0 where its buffer had the answer */
-    ST_RULE_STREAM,    /* args[0]: FILE *, args[1]: state before, args[2]: direction (stream.h) */
-    ST_RULE_QUEUE,     /* args[0]: id, args[1]: not 0 where it was told not to wait */
-    ST_RULE_SEMOP,     /* args[0]: id, args[1]: struct sembuf *, args[2]: timeout and how many */
-    ST_RULE_MQ,        /* args[0]: mqd_t, args[1]: deadline */
-    ST_RULE_BARRIER,   /* args[1]: not 0 where others had to come yet */
-    ST_RULE_LIST,      /* args[0]: mode, args[1]: how many, args[2]: struct gaicb ** */
+#define RULE(name, strict) ST_RULE_##name,
+#include "common/rules.def"
+#undef RULE
 };
 
 /* A row of calls.def. `real` is where the pointer to libc's function lives. */

@@ -21,10 +21,10 @@ enum { PATIENCE_S = 10, HANG_PATIENCE_S = 120 };
 static bool hang_mode, details_mode;
 
 const char *const class_names[] = {
-#define X(upper, lower) #lower,
-    ST_CLASSES(X)
-#undef X
-        "fd"};
+#define CLASS(upper, lower) #lower,
+#include "common/classes.def"
+#undef CLASS
+    "fd"};
 
 /* ---- what a row is ----------------------------------------------------------------------------*/
 

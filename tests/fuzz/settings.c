@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "probe/probe.h"
-#include "commands/settings.h"
+#include "trace/settings.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -10,7 +10,7 @@
 
 #include "common/amounts.h"
 #include "commands/outdir.h"
-#include "commands/settings.h"
+#include "trace/settings.h"
 #include "model/suppress.h"
 
 START_TEST(durations_have_units)

@@ -5,7 +5,7 @@
 
 #include "words/describe.h"
 #include "util/json_writer.h"
-#include "commands/output.h"
+#include "util/output.h"
 #include "symbols/symbols.h"
 #include "formats/text.h"
 

@@ -16,9 +16,9 @@
 #endif
 
 static const char *const class_names[] = {
-#define X(upper, lower) #lower,
-    ST_CLASSES(X)
-#undef X
+#define CLASS(upper, lower) #lower,
+#include "common/classes.def"
+#undef CLASS
 };
 
 /* ---- process ---- */

@@ -6,9 +6,9 @@
 #include "agent/base/room.h"
 
 static const char *const class_names[] = {
-#define X(upper, lower) #lower,
-    ST_CLASSES(X)
-#undef X
+#define CLASS(upper, lower) #lower,
+#include "common/classes.def"
+#undef CLASS
 };
 
 /* What the end of a stall takes, without what it says of an iteration. */

@@ -12,9 +12,9 @@ struct st_settings st_settings;
 uint32_t st_loops;
 
 static const char *const class_names[] = {
-#define X(upper, lower) #lower,
-    ST_CLASSES(X)
-#undef X
+#define CLASS(upper, lower) #lower,
+#include "common/classes.def"
+#undef CLASS
 };
 
 static void append(char *to, size_t size, const char *text)

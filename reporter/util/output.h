@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "util/util.h"
+#include "util.h"
 
 bool output_is_terminal(int fd);
 /* A terminal, and neither NO_COLOR nor TERM=dumb speak against it. */

@@ -2,7 +2,7 @@
 #ifndef STALLTRACE_LOSSES_H
 #define STALLTRACE_LOSSES_H
 
-#include "model/model.h"
+#include "model.h"
 
 struct loss_list {
     struct loss *items;

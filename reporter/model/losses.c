@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "words/describe.h"
+#include "util/quantities.h"
 
 /* Notices by which traces told of a loss before there were `loss` records. */
 static const struct {

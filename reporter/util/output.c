@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "util/util.h"
+#include "util.h"
 
 bool output_is_utf8(void)
 {

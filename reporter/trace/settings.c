@@ -7,10 +7,11 @@
 #include "common/amounts.h"
 #include "util/util.h"
 
-#define CLASSES "sleep wait net dns file meta sync stdio lock process ipc tty raw"
-
-static const char *const class_names[] = {"sleep", "wait", "net",     "dns", "file", "meta", "sync",
-                                          "stdio", "lock", "process", "ipc", "tty",  "raw"};
+static const char *const class_names[] = {
+#define CLASS(upper, lower) #lower,
+#include "common/classes.def"
+#undef CLASS
+};
 
 static bool is_word(const char *text, size_t len, const char *word)
 {
@@ -126,13 +127,19 @@ int check_loops(const char *text)
     return strlen(text) < ST_LOOPS_SIZE ? check_list(text, check_loops_item) : -EINVAL;
 }
 
+/* In the messages: each class with a blank before it. */
+#define CLASS(upper, lower) " " #lower
 const struct setting recording_settings[] = {
     {"threshold", "STALLTRACE_THRESHOLD", check_threshold,
-     DURATIONS_ALLOWED ", also per class: 10ms,dns=0,file=50ms (classes: " CLASSES ")"},
+     DURATIONS_ALLOWED ", also per class: 10ms,dns=0,file=50ms (classes:"
+#include "common/classes.def"
+                       ")"},
     {"iteration-threshold", "STALLTRACE_ITERATION_THRESHOLD", check_iteration_threshold,
      DURATIONS_ALLOWED},
     {"strict", "STALLTRACE_STRICT", check_strict,
-     "classes, separated by commas (" CLASSES "), or all"},
+     "classes, separated by commas (of"
+#include "common/classes.def"
+     "), or all"},
     {"loops", "STALLTRACE_LOOPS", check_loops,
      "auto, poll, main, api, name=GLOB, separated by commas (255 characters at most)"},
     {"budget", "STALLTRACE_BUDGET", check_budget, DURATIONS_ALLOWED},
@@ -141,4 +148,5 @@ const struct setting recording_settings[] = {
     {"max-total-size", "STALLTRACE_MAX_TOTAL_SIZE", check_size,
      "a size in bytes or with a unit (64M, 512K, 1G)"},
 };
+#undef CLASS
 const int recording_setting_count = (int)COUNT_OF(recording_settings);

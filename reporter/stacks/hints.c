@@ -1,5 +1,5 @@
 /* What to do about stacks that say less than they could. */
-#include "stacks/stackview.h"
+#include "stackview.h"
 
 #include <string.h>
 

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "util/util.h"
+#include "util.h"
 
 #define LIBRARY "libstalltrace.so"
 
