@@ -419,6 +419,8 @@ static int execute(struct run *run, struct model *model)
         run_page_finish(run->page, model, run->nested ? NULL : run->directory, run->id);
     if (live != NULL)
         live_finish(live);
+    if (result == 0 && live != NULL)
+        run_page_check(run->page, model);
     if (live != NULL)
         know_startup(model);
     jsmaps_clean(run->jsmaps, run->directory);

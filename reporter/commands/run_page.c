@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,14 +50,29 @@ char *run_page_make(struct st_run_page **page, const char *outer, bool shared)
 static void describe(struct strbuf *out, const struct st_untraced *process, uint64_t now_ns,
                      const char *run)
 {
+    char host[HOST_NAME_MAX + 1] = "";
+    if (gethostname(host, sizeof(host) - 1) != 0)
+        host[0] = '\0';
     struct json_writer w = {.out = out};
     json_begin_object(&w, NULL);
     json_string(&w, "type", "process");
     json_string(&w, "format", TRACE_FORMAT);
     json_string(&w, "version", STALLTRACE_VERSION);
     json_int(&w, "pid", process->pid);
+    json_int(&w, "ppid", 0); /* not known */
+    json_string(&w, "host", host);
     json_string(&w, "exe", process->exe);
+    json_begin_array(&w, "argv");
+    json_string(&w, NULL, base_name(process->exe));
+    json_end_array(&w);
     json_uint(&w, "start_ns", now_ns);
+    /* the settings are of no account: there is nothing that they apply to */
+    json_begin_object(&w, "threshold_ns");
+    json_end_object(&w);
+    json_uint(&w, "iteration_threshold_ns", 0);
+    json_begin_array(&w, "strict");
+    json_end_array(&w);
+    json_string(&w, "loops", "auto");
     json_string(&w, "run", run);
     json_end_object(&w);
 }
@@ -130,7 +146,11 @@ void run_page_finish(struct st_run_page *page, struct model *model, const char *
     if (claimed > ST_RUN_PAGE_UNTRACED)
         model_add_loss(model, "untraced", "further processes of which nothing is recorded",
                        claimed - ST_RUN_PAGE_UNTRACED);
-    if (atomic_load(&page->loaded) == 0)
+}
+
+void run_page_check(const struct st_run_page *page, struct model *model)
+{
+    if (page != NULL && atomic_load(&page->loaded) == 0 && model->trace_count == 0)
         model_add_loss(model, "preload",
                        "no process has loaded libstalltrace.so, so nothing could be seen: "
                        "`stalltrace doctor COMMAND` says why",

@@ -13,9 +13,10 @@ struct st_run_page;
 char *run_page_make(struct st_run_page **page, const char *outer, bool shared);
 
 /* Once the processes are gone: writes a trace into the directory for each that has none, or where
- * that cannot be done (or the directory is NULL), adds the loss to the model. That no process has
- * loaded the probe is a loss, too. */
+ * that cannot be done (or the directory is NULL), adds the loss to the model. */
 void run_page_finish(struct st_run_page *page, struct model *model, const char *directory,
                      const char *id);
+/* Once the model has all traces: that no process has loaded the probe is a loss, too. */
+void run_page_check(const struct st_run_page *page, struct model *model);
 
 #endif

@@ -384,6 +384,9 @@ static inline bool st_is_bare(void)
 }
 
 void st_keep_file(void);
+/* This process, root's, is about to become another user's, and so may programs that it becomes:
+ * that user may tell the run what is not recorded, too. */
+void st_runs_give(uid_t user);
 void st_before_exec(void);
 
 /* ---- stalls that come again and again (repeat.c) ---- */

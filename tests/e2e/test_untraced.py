@@ -40,7 +40,7 @@ def one_line(result, *words):
 
 def in_run(tmp_path, *argv, options=("--allow-no-loop",)):
     """Its status, and what `check` and JSON say of the directory afterwards."""
-    out = tmp_path / "out"
+    out = Traces(tmp_path / "out").dir  # to be linted
     result = command("run", "-q", "-o", out, "--error-exitcode=9", *options, "--", *argv)
     losses = json.loads(command("report", "--format", "json", out).stdout)["losses"]
     return result, command("check", out), losses
@@ -95,8 +95,14 @@ def test_a_bad_setting_is_named_by_the_loop_alone(tmp_path, env):
 @needs_no_installed
 def test_once_in_parent_and_child(alone, tmp_path):
     """Each of them runs a loop of its own, the child first."""
-    result = traced("fork", library=alone, output=tmp_path / "out")
-    assert result.returncode == 0 and result.stderr.count(b"\n") <= 2, result
+    one_line(traced("fork", library=alone, output=tmp_path / "out"), "stalltrace-agent.so")
+
+
+def test_an_unknown_setting_is_named_once_a_run(tmp_path):
+    script = f"{PYTHON} {LIMITS} fork; {harness.STALLTRACE} run -- {PYTHON} {LIMITS} plain"
+    result = command("run", "-o", tmp_path / "out", "--", "sh", "-c", script,
+                     env={"STALLTRACE_TRESHOLD": "1ms"})
+    assert result.returncode == 0 and result.stderr.count("STALLTRACE_TRESHOLD") == 1, result
 
 
 def test_descriptors_are_taken(tmp_path):
@@ -104,7 +110,7 @@ def test_descriptors_are_taken(tmp_path):
     out = Traces(tmp_path / "out")
     result = traced("descriptors-taken", output=out.dir)
     assert result.returncode == 0 and result.stderr == b"", result
-    assert out.find_at("clock_nanosleep", "limits.py")["count"] == 3
+    assert out.find_at("clock_nanosleep", "limits.py")["count"] >= 1
 
 
 def test_no_descriptor_may_be_opened(tmp_path):
@@ -244,6 +250,25 @@ def test_output_of_a_child_that_cannot_be_made(tmp_path):
         tmp_path, "sh", "-c", f"STALLTRACE_OUTPUT=/proc/nowhere exec {PYTHON} {LIMITS} plain")
     assert (result.returncode, checked.returncode) == (3, 3), result
     assert "nothing is recorded: cannot write to /proc/nowhere" in losses[0]["message"], losses
+
+
+def test_a_program_that_becomes_another_user_tells_its_run(tmp_path, tool):
+    """root's directory is not open to it, nor is the memory that they share, but for root's word."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to become another user")
+    other = f"{tool('setpriv')} --reuid 65534 --regid 65534 --clear-groups"
+    if subprocess.run([*other.split(), "test", "-r", harness.PRELOAD], check=False).returncode:
+        pytest.skip("another user cannot read the library")
+    stall = "import asyncio, time\nasync def main():\n    time.sleep(0.1)\nasyncio.run(main())\n"
+    clean = f"{PYTHON} -c 'import asyncio; asyncio.run(asyncio.sleep(0.01))'"
+    result, checked, losses = in_run(tmp_path, "sh", "-c", f'cd /; {clean}; exec {other} {PYTHON} -c "$0"',
+                                     stall, options=())
+    assert (result.returncode, checked.returncode) == (3, 3), result
+    assert "Permission denied" in losses[0]["message"] and "--shared" in losses[0]["message"], losses
+    result, _, losses = in_run(tmp_path, "sh", "-c", f'cd /; exec {other} {PYTHON} -c "$0"', stall,
+                               options=("--shared",))
+    if not losses:  # the directories above it may be closed to that user
+        assert result.returncode == 9, result
 
 
 def test_a_run_in_a_run_tells_both(tmp_path):

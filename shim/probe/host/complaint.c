@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
@@ -17,9 +18,10 @@
 /* A run inside another one belongs to that, too. */
 enum { RUNS = 4 };
 static struct st_run_page *runs[RUNS];
+static uint32_t numbers[RUNS]; /* of their segments */
 
 /* `id` is one run's: a number that nobody can guess, '-', and the page's. */
-static struct st_run_page *attach(const char *id, size_t len)
+static struct st_run_page *attach(const char *id, size_t len, uint32_t *segment_number)
 {
     struct st_run_page *page;
     const char *dash = memchr(id, '-', len);
@@ -38,8 +40,10 @@ static struct st_run_page *attach(const char *id, size_t len)
     page = (void *)(uintptr_t)at;
     struct shmid_ds segment;
     if (ST_RAW(SYS_shmctl, number, IPC_STAT, &segment, 0) == 0 &&
-        segment.shm_segsz >= sizeof(*page) && !memcmp(page->id, id, len) && !page->id[len])
+        segment.shm_segsz >= sizeof(*page) && !memcmp(page->id, id, len) && !page->id[len]) {
+        *segment_number = number;
         return page;
+    }
     ST_RAW(SYS_shmdt, page, 0, 0, 0);
     return NULL;
 }
@@ -50,9 +54,20 @@ void st_runs_attach(void)
     int n = 0;
     for (const char *id = st_settings.run; *id && n < RUNS;) {
         size_t len = strcspn(id, ".");
-        if ((runs[n] = attach(id, len)))
+        if ((runs[n] = attach(id, len, &numbers[n])))
             atomic_fetch_add(&runs[n++]->loaded, 1);
         id += len + (id[len] == '.');
+    }
+}
+
+void st_runs_give(uid_t user)
+{
+    for (int i = 0; i < RUNS && runs[i]; i++) {
+        struct shmid_ds segment;
+        if (ST_RAW(SYS_shmctl, numbers[i], IPC_STAT, &segment, 0) != 0)
+            continue;
+        segment.shm_perm.uid = user;
+        ST_RAW(SYS_shmctl, numbers[i], IPC_SET, &segment, 0);
     }
 }
 
@@ -190,15 +205,30 @@ static size_t add(char *line, size_t size, size_t n, const char *text)
 
 /* ---- once ---- */
 
+static _Atomic bool said_here;
+static _Atomic bool *said = &said_here;
+
+/* Workers of one master say it once between them: from the first fork on they share the word. */
+void st_share_complaint(void)
+{
+    const long flags = MAP_SHARED | MAP_ANONYMOUS;
+    if (said != &said_here)
+        return;
+    long at = st_raw6(SYS_mmap, 0, sizeof(*said), PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (at < 0 && at > -4096)
+        return;
+    said = (_Atomic bool *)(uintptr_t)at;
+    atomic_store(said, atomic_load(&said_here));
+}
+
 void st_complain(const char *const *parts)
 {
-    static bool said;
     char line[4096 + 1024];
     const size_t size = sizeof(line) - 1;
     static const char what[] = "nothing is recorded: ";
-    if (said || (!parts && !st_settings.bad[0]))
+    if (!parts && !st_settings.bad[0])
         return;
-    said = true;
+    bool again = atomic_exchange(said, true);
     size_t n = add(line, size, 0, "stalltrace: "), why = n;
     if (parts) {
         n = add(line, size, n, what);
@@ -214,6 +244,6 @@ void st_complain(const char *const *parts)
         n = add(line, size, n, st_settings.bad);
     }
     line[n++] = '\n';
-    if (!st_settings.quiet)
+    if (!again && !st_settings.quiet)
         write_line(line, n);
 }

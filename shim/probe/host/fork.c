@@ -30,6 +30,7 @@ static void before_fork(void)
         return; /* the child inherits the filter, and starts no agent */
     if (!st_same_process() && !st_agent_is_ours())
         return; /* see after_fork_in_child */
+    st_share_complaint();
     if (st_agent_has_lock()) {
         nested++;
         return;

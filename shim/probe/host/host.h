@@ -85,6 +85,8 @@ void st_runs_attach(void);
  * wrong with the settings, if anything is; where that is allowed. Tells the run, too. To be called
  * with all signals blocked. */
 void st_complain(const char *const *parts);
+/* Before a fork. */
+void st_share_complaint(void);
 /* Leaves an empty trace, which says to whoever looks for traces that there is none. Makes no
  * directory. */
 void st_leave_mark(void);

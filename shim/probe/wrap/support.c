@@ -60,31 +60,34 @@ static bool is_root(void)
  * have kept. So the agent is not there while ids change for good, and comes back with the new ones.
  * Its file is kept: it may not be allowed to open it then. Under a filter it takes the ids by
  * itself. */
-#define SETID(symbol, for_good, drops, parameters, arguments)                                      \
+#define SETID(symbol, for_good, drops, user, parameters, arguments)                                \
     WRAPPER(symbol, int, parameters)                                                               \
     {                                                                                              \
         bool filter = st_is_filtered();                                                            \
         if (for_good && !filter)                                                                   \
             st_agent_pause();                                                                      \
-        if (drops)                                                                                 \
+        if (drops) {                                                                               \
             st_keep_file();                                                                        \
+            st_runs_give(user);                                                                    \
+        }                                                                                          \
         int r = real_##symbol arguments;                                                           \
         if (ST_UNLIKELY(filter && r == 0))                                                         \
             st_agent_follow_ids();                                                                 \
         return r;                                                                                  \
     }
-SETID(setuid, true, id != 0 && is_root(), (uid_t id), (id))
-SETID(setgid, true, false, (gid_t id), (id))
-SETID(seteuid, false, id != 0 && is_root(), (uid_t id), (id))
-SETID(setegid, false, false, (gid_t id), (id))
-SETID(setreuid, true, effective + 1 > 1 && is_root(), (uid_t real, uid_t effective),
+SETID(setuid, true, id != 0 && is_root(), id, (uid_t id), (id))
+SETID(setgid, true, false, 0, (gid_t id), (id))
+SETID(seteuid, false, id != 0 && is_root(), id, (uid_t id), (id))
+SETID(setegid, false, false, 0, (gid_t id), (id))
+SETID(setreuid, true, effective + 1 > 1 && is_root(), effective, (uid_t real, uid_t effective),
       (real, effective))
-SETID(setregid, true, false, (gid_t real, gid_t effective), (real, effective))
-SETID(setresuid, true, effective + 1 > 1 && is_root(), (uid_t real, uid_t effective, uid_t saved),
+SETID(setregid, true, false, 0, (gid_t real, gid_t effective), (real, effective))
+SETID(setresuid, true, effective + 1 > 1 && is_root(), effective,
+      (uid_t real, uid_t effective, uid_t saved), (real, effective, saved))
+SETID(setresgid, true, false, 0, (gid_t real, gid_t effective, gid_t saved),
       (real, effective, saved))
-SETID(setresgid, true, false, (gid_t real, gid_t effective, gid_t saved), (real, effective, saved))
-SETID(setgroups, true, false, (size_t n, const gid_t *groups), (n, groups))
-SETID(initgroups, true, false, (const char *user, gid_t group), (user, group))
+SETID(setgroups, true, false, 0, (size_t n, const gid_t *groups), (n, groups))
+SETID(initgroups, true, false, 0, (const char *user, gid_t group), (user, group))
 
 /* From here on the trace's path may lead elsewhere, and the agent may end and come back: it keeps
  * what it has. */
