@@ -127,7 +127,7 @@ class Filling(Mode):
 def disk():
     mount = pathlib.Path(tempfile.mkdtemp(prefix="soak.")) / "disk"
     mount.mkdir()
-    result = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "soak", mount],
+    result = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "soak", mount],
                             stderr=subprocess.PIPE, text=True, check=False)
     if result.returncode != 0:
         raise CannotBeHad(result.stderr.strip())
