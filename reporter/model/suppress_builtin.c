@@ -97,6 +97,13 @@ static const struct {
     /* libuv makes its thread pool when it is first needed, and waits until the threads run. */
     {"call:sem_wait caller:uv_*sem_wait frame:uv_once",
      "libuv waits until the threads of its pool run"},
+    /* libuv starts a child, and waits until that has begun its program: it says so by a pipe. */
+    {"call:read frame:uv_spawn", "libuv waits until a child has begun its program"},
+    /* The mutex that it shares with its pool's threads is held for a few instructions, and for as
+     * long as the machine has no CPU for the thread that holds it. */
+    {"class:lock stack:uv__work_done>uv_mutex_lock", "libuv takes over what its pool has done"},
+    {"class:lock stack:uv__work_submit>...>uv_mutex_lock", "libuv hands work to its pool"},
+    {"class:lock stack:uv__work_submit>uv_mutex_lock", "libuv hands work to its pool"},
     /* libuv joins its thread pool in a destructor, after exit() was called. */
     {"call:pthread_join frame:uv__threadpool_cleanup", "libuv ends its thread pool at exit"},
     {"call:pthread_join frame:uv_library_shutdown", "libuv ends its thread pool at exit"},
@@ -108,6 +115,10 @@ static const struct {
     /* asyncio waits for a child when its descriptor has said that it has ended. */
     {"call:waitpid frame:*PidfdChildWatcher._do_wait",
      "asyncio fetches the status of a child that has ended"},
+
+    /* Abseil measures how fast the processor's counter runs, once: it sleeps for a millisecond. */
+    {"strict:yes class:sleep frame:absl::*base_internal::NominalCPUFrequency*",
+     "Abseil measures the processor's counter, once"},
 
     /* A round trip to the X server takes microseconds, and toolkits cannot do without. One that is
      * over its threshold is a finding. */

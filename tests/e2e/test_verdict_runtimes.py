@@ -1,13 +1,14 @@
 """What runtimes do for themselves is no call's fault: a child that has ended is reaped, a thread is
 started, the GIL is waited for, a loop is handed over, Node writes what it has compiled."""
 import glob
+import json
 import os
 import shutil
 import subprocess
 
 import pytest
 
-from harness import BUILT_PROGRAMS, PROGRAMS, PYTHON, environment
+from harness import BUILT_PROGRAMS, PROGRAMS, PYTHON, command, environment
 
 VERDICT = "verdict/"
 CRATES = "/usr/share/cargo/registry"
@@ -35,6 +36,39 @@ def test_node_writes_its_perf_map(run, script, tool):
     traces = run(tool("node"), script(VERDICT + "node_clean.js"), options=("--js", "--strict=file,stdio"))
     assert traces.exit == 0
     traces.assert_clean()
+
+
+def test_libuv_starts_a_child(run, tool):
+    """It reads from a pipe until the child has begun its program: no longer than the machine lets that wait."""
+    traces = run(tool("node"), "-e", "setTimeout(() => require('child_process').spawn('true'), 20)",
+                 options=("--threshold", "60s,ipc=0"))
+    assert traces.exit == 0
+    own = [f for part in ("findings", "suppressed") for f in traces.report()[part]
+           if f["call"] == "read" and any(x["function"] == "uv_spawn" for x in f["frames"])]
+    assert own, traces.describe()
+    assert [f for f in own if f in traces.findings] == []
+
+
+@pytest.mark.parametrize("callers, status", [
+    (["uv_mutex_lock", "uv__work_done"], 0), (["uv_mutex_lock", "post", "uv__work_submit", "uv_fs_read"], 0),
+    (["uv_mutex_lock", "uv__work_submit", "uv_fs_read"], 0),
+    (["uv_mutex_lock", "after_work", "uv__work_done"], 1), (["on_request"], 1)])
+def test_libuv_waits_for_its_pool(tmp_path, callers, status):
+    """The mutex that they share is held for no longer than the machine has no CPU for its holder. A
+    program's own is another."""
+    frames = [{"pc": hex(4096 + i), "symbol": name, "exact": i == 0}
+              for i, name in enumerate(["pthread_mutex_lock", *callers, "uv__io_poll", "uv_run"])]
+    records = [
+        {"type": "process", "format": "stalltrace.trace/1", "version": "0.1.0", "pid": 7, "ppid": 1, "exe": "/bin/x",
+         "argv": ["x"], "start_ns": 1, "threshold_ns": {}, "iteration_threshold_ns": 100000000,
+         "strict": [], "loops": "auto"},
+        {"type": "loop", "loop": 1, "tid": 7, "name": "x", "home": "epoll", "at_ns": 0},
+        {"type": "stack", "stack": 1, "frames": frames},
+        {"type": "stall", "stall": 1, "kind": "call", "loop": 1, "call": "pthread_mutex_lock", "class": "lock",
+         "stack": 1, "at_ns": 1000, "elapsed_ns": 13000000, "ended": True, "strict": False},
+        {"type": "end", "at_ns": 20000000, "reason": "exit"}]
+    (tmp_path / "x.7.1.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    assert command("check", tmp_path).returncode == status
 
 
 @pytest.fixture(scope="module")
