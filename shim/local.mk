@@ -87,6 +87,8 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/base/memory.h \
 	shim/agent/base/output.c \
 	shim/agent/base/output.h \
+	shim/agent/base/redact.c \
+	shim/agent/base/redact.h \
 	shim/agent/base/room.c \
 	shim/agent/base/room.h \
 	shim/agent/base/rows.c \

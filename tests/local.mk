@@ -89,6 +89,7 @@ EXTRA_DIST += \
 	tests/programs/company.py \
 	tests/programs/early.c \
 	tests/programs/holders.py \
+	tests/programs/secrets.py \
 	tests/programs/node_loop.js \
 	tests/programs/soak_plants.py tests/programs/soak_server.py \
 	tests/programs/symbols.cc \
@@ -122,6 +123,7 @@ E2E_TESTS = \
 	tests/e2e/test_nameless.py tests/programs/verdict/nameless.pl tests/programs/verdict/nameless.rb \
 	tests/e2e/test_native_loops.py \
 	tests/e2e/test_nginx.py \
+	tests/e2e/test_redact.py \
 	tests/e2e/test_node.py \
 	tests/e2e/test_own_calls.py \
 	tests/e2e/test_redis.py \

@@ -56,6 +56,7 @@ static const char help[] =
     "  -o, --output DIR          where the traces go (stalltrace.out); earlier\n"
     "                            ones are moved to DIR.old\n"
     "      --shared              processes of other users write there, too\n"
+    "      --redact              paths, hosts and arguments are recorded by hash\n"
     "      --max-trace-size SIZE a process's trace grows no larger (64M)\n"
     "      --max-total-size SIZE all traces of the directory together (no limit)\n"
     "  -q, --quiet               no live lines, no summary\n"
@@ -80,7 +81,8 @@ enum {
     OPT_JS,
     OPT_FAIL_ON,
     OPT_ALLOW_NO_LOOP,
-    OPT_SHARED
+    OPT_SHARED,
+    OPT_REDACT
 };
 
 /* The settings' rows in the order of recording_settings. */
@@ -97,6 +99,7 @@ static const struct option options[] = {
     {"node", no_argument, NULL, OPT_JS},
     {"suppressions", required_argument, NULL, OPT_SUPPRESSIONS},
     {"shared", no_argument, NULL, OPT_SHARED},
+    {"redact", no_argument, NULL, OPT_REDACT},
     {"output", required_argument, NULL, 'o'},
     {"quiet", no_argument, NULL, 'q'},
     {"error-exitcode", required_argument, NULL, OPT_ERROR_EXITCODE},
@@ -174,6 +177,9 @@ static int parse_options(struct run *run, int argc, char **argv)
             break;
         case OPT_SHARED:
             run->shared = true;
+            break;
+        case OPT_REDACT:
+            setenv("STALLTRACE_REDACT", "1", 1);
             break;
         case OPT_ALLOW_NO_LOOP:
             run->no_loop_is_fine = true;

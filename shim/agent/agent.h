@@ -100,6 +100,9 @@ pid_t st_holder_of(const struct st_what *w, const struct st_call *c, uint64_t *t
 pid_t st_tid_of_pthread(uint64_t thread);
 /* Adds `what`, the thread's number and its name. */
 struct st_text;
+struct st_redactor;
+/* An argument of a command line, without its secrets. */
+void st_add_argument(struct st_text *t, struct st_redactor *r, const char *s, size_t n, bool first);
 /* Another process, and its command: of a child with its arguments. */
 void st_add_process(struct st_text *t, const char *what, pid_t pid, bool child);
 /* The child, or who holds the lock on a file, that a call waits for. */

@@ -283,6 +283,7 @@ struct st_settings {
     uint64_t max_trace_size; /* bytes */
     uint64_t max_total_size; /* of all traces in the directory; 0: any */
     bool shared;             /* other users write there, too */
+    bool redact;             /* paths, hosts and arguments by hash */
     char run[72];            /* the run of `stalltrace run`; empty: none */
     uint64_t budget_ns;      /* 0: none. For the trace to carry; nothing here acts on it */
 };

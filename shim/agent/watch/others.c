@@ -2,6 +2,7 @@
  * from /proc while the call lasts: afterwards the child is gone. */
 #include "agent/agent.h"
 #include "agent/base/memory.h"
+#include "agent/base/redact.h"
 #include "agent/base/text.h"
 
 #include <fcntl.h>
@@ -21,28 +22,63 @@ static bool read_of(pid_t pid, const char *file, char *out, size_t size)
     return st_read_text(path, out, size);
 }
 
-/* Its command line, as far as it is short, or what the kernel calls it. */
-static void add_command(struct st_text *t, pid_t pid, bool arguments)
+/* An argument; with hashes, the program's last name stays, as its `comm` does. */
+void st_add_argument(struct st_text *t, struct st_redactor *r, const char *s, size_t n, bool first)
+{
+    const struct st_settings *settings = st_shared->settings;
+    if (!settings->redact) {
+        st_redact_argument(r, s, n, t);
+    } else if (!first) {
+        st_hash_text(s, n, settings->run, t);
+    } else {
+        size_t from = n;
+        while (from > 0 && s[from - 1] != '/')
+            from--;
+        for (; from < n; from++)
+            st_text_char(t, s[from]);
+    }
+}
+
+/* Its command line, as far as it is short. */
+static void add_command_line(struct st_text *t, const char *args, size_t n)
 {
     enum { ENOUGH = 80 };
-    static char text[ENOUGH + 2];
-    memset(text, 0, sizeof(text));
-    if (arguments && read_of(pid, "/cmdline", text, sizeof(text))) {
-        size_t n = sizeof(text) - 1;
-        while (n > 0 && !text[n - 1])
-            n--;
-        for (size_t i = 0; i < n; i++)
-            if (!text[i] || text[i] == '\n')
-                text[i] = ' ';
-        if (n > ENOUGH)
-            memcpy(text + ENOUGH - 3, "...", 4);
-    } else if (read_of(pid, "/comm", text, sizeof(text))) {
-        text[strcspn(text, "\n")] = 0;
-    } else {
-        return;
+    static char text[4096];
+    struct st_text line = {text, sizeof(text), 0};
+    struct st_redactor r = {NULL, ST_NEXT_ANY};
+    text[0] = 0;
+    for (size_t i = 0, len; i < n; i += len + 1) {
+        len = strnlen(args + i, n - i);
+        if (i > 0)
+            st_text_char(&line, ' ');
+        st_add_argument(&line, &r, args + i, len, i == 0);
     }
-    st_text_add(t, " (");
+    for (char *c = text; *c; c++)
+        if (*c == '\n')
+            *c = ' ';
+    if (line.len > ENOUGH)
+        memcpy(text + ENOUGH - 3, "...", 4);
     st_text_add(t, text);
+}
+
+/* What it was started with, or what the kernel calls it. */
+static void add_command(struct st_text *t, pid_t pid, bool arguments)
+{
+    static char text[1024];
+    memset(text, 0, sizeof(text));
+    bool line = arguments && read_of(pid, "/cmdline", text, sizeof(text));
+    if (!line && !read_of(pid, "/comm", text, sizeof(text)))
+        return;
+    size_t n = sizeof(text) - 1;
+    while (n > 0 && !text[n - 1])
+        n--;
+    if (!line)
+        text[strcspn(text, "\n")] = 0;
+    st_text_add(t, " (");
+    if (line)
+        add_command_line(t, text, n);
+    else
+        st_text_add(t, text);
     st_text_char(t, ')');
 }
 

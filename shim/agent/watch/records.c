@@ -1,6 +1,7 @@
 /* The records of the trace, as doc/trace-format.md describes them. */
 #include "agent/agent.h"
 #include "agent/base/json.h"
+#include "agent/base/redact.h"
 #include "agent/base/kernel.h"
 #include "agent/stack/perfmap.h"
 #include "places.h"
@@ -37,9 +38,16 @@ static void add_arguments(void)
 {
     const char *args = st_shared->argv;
     size_t n = st_shared->argv_len;
+    static char text[4 * sizeof(st_shared->argv)]; /* a byte may become "***" */
+    struct st_redactor r = {NULL, ST_NEXT_ANY};
     js_open("argv", '[');
-    for (size_t i = 0; i < n; i += strnlen(args + i, n - i) + 1)
-        js_string_n(NULL, args + i, strnlen(args + i, n - i));
+    for (size_t i = 0, len; i < n; i += len + 1) {
+        struct st_text argument = {text, sizeof(text), 0};
+        len = strnlen(args + i, n - i);
+        text[0] = 0;
+        st_add_argument(&argument, &r, args + i, len, i == 0);
+        js_string_n(NULL, text, argument.len);
+    }
     js_close(']');
 }
 
@@ -53,7 +61,11 @@ void st_record_process(void)
     js_number("pid", (uint64_t)getpid());
     js_number("ppid", (uint64_t)getppid());
     size_t n = read_file("/proc/sys/kernel/hostname", text, sizeof(text));
-    js_string_n("host", text, n && text[n - 1] == '\n' ? n - 1 : n);
+    n -= n && text[n - 1] == '\n';
+    char hash[16] = "";
+    if (s->redact)
+        st_hash_text(text, n, s->run, &(struct st_text){hash, sizeof(hash), 0});
+    js_string_n("host", s->redact ? hash : text, s->redact ? strlen(hash) : n);
     st_own_exe(text, sizeof(text));
     js_string("exe", text);
     add_arguments();
@@ -73,6 +85,8 @@ void st_record_process(void)
     js_string("loops", s->loops);
     if (s->run[0])
         js_string("run", s->run);
+    if (s->redact)
+        js_bool("redacted", true);
     js_end();
     if (s->bad[0])
         st_record_notice("bad-setting", s->bad);

@@ -3,6 +3,7 @@
 #include "agent/agent.h"
 #include "agent/base/json.h"
 #include "agent/base/kernel.h"
+#include "agent/base/redact.h"
 #include "agent/base/room.h"
 
 static const char *const class_names[] = {
@@ -20,7 +21,11 @@ static void add_task(const struct st_py_task *task)
 {
     if (!task || !task->name[0])
         return;
-    js_string("task", task->name);
+    static char name[4 * sizeof(task->name)];
+    name[0] = 0;
+    st_redact_name(task->name, strnlen(task->name, sizeof(task->name)),
+                   &(struct st_text){name, sizeof(name), 0});
+    js_string("task", name);
     js_string("coroutine", task->coroutine);
 }
 

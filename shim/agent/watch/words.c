@@ -1,6 +1,7 @@
 /* What a call waits for, in words. */
 #include "agent/agent.h"
 #include "agent/base/memory.h"
+#include "agent/base/redact.h"
 #include "agent/base/text.h"
 
 #include <arpa/inet.h>
@@ -64,15 +65,25 @@ static void add_duration(struct st_text *t, uint64_t ns)
     st_text_add(t, units[i].name);
 }
 
+/* What stands in a trace as it is, unless hashes were asked for. */
+static void add_private(struct st_text *t, const char *s, size_t n)
+{
+    if (st_shared->settings->redact)
+        st_hash_text(s, n, st_shared->settings->run, t);
+    else
+        st_redact_name(s, n, t);
+}
+
 static void add_ip(struct st_text *t, int family, const void *address, uint16_t port)
 {
     char text[INET6_ADDRSTRLEN];
     if (!inet_ntop(family, address, text, sizeof(text)))
         return;
-    if (family == AF_INET6)
+    bool brackets = family == AF_INET6 && !st_shared->settings->redact;
+    if (brackets)
         st_text_char(t, '[');
-    st_text_add(t, text);
-    if (family == AF_INET6)
+    add_private(t, text, strlen(text));
+    if (brackets)
         st_text_char(t, ']');
     st_text_char(t, ':');
     st_text_number(t, ntohs(port), 10, 1);
@@ -102,8 +113,9 @@ static void add_address(struct st_text *t, const struct st_what *w)
             st_text_add(t, "socket (unnamed)");
         else if (path[0] == 0)
             st_text_char(t, '@');
-        for (size_t i = n && path[0] == 0 ? 1 : 0; i < n && path[i]; i++)
-            st_text_char(t, path[i]);
+        size_t from = n && path[0] == 0 ? 1 : 0;
+        if (n)
+            add_private(t, path + from, strnlen(path + from, n - from));
     } else {
         st_text_add(t, family == AF_NETLINK ? "netlink socket" : "socket");
     }
@@ -216,6 +228,15 @@ static void add_words(struct st_text *t, const struct st_call *c, uint64_t a, ui
     }
 }
 
+/* A path, a host, or a command. */
+static void add_name(struct st_text *t, const struct st_what *w, const struct st_call *c)
+{
+    if (c->class == ST_PROCESS && !st_shared->settings->redact)
+        st_redact_command(w->bytes, strlen(w->bytes), t);
+    else
+        add_private(t, w->bytes, strlen(w->bytes));
+}
+
 void st_what_text(const struct st_what *w, const struct st_call *c, char *out, size_t size)
 {
     struct st_text t = {out, size, 0};
@@ -224,7 +245,7 @@ void st_what_text(const struct st_what *w, const struct st_call *c, char *out, s
     out[0] = 0;
     switch (w->kind) {
     case ST_WHAT_TEXT:
-        st_text_add(&t, w->bytes);
+        add_name(&t, w, c);
         break;
     case ST_WHAT_SOCKET:
         add_address(&t, w);
@@ -236,7 +257,10 @@ void st_what_text(const struct st_what *w, const struct st_call *c, char *out, s
                     st_text_char(&t, *p);
         } else {
             /* a pipe's inode number tells nobody anything */
-            st_text_add(&t, !strncmp(w->bytes, "pipe:", 5) ? "pipe" : w->bytes);
+            if (!strncmp(w->bytes, "pipe:", 5))
+                st_text_add(&t, "pipe");
+            else
+                add_private(&t, w->bytes, strlen(w->bytes));
         }
         break;
     case ST_WHAT_WORDS:

@@ -262,6 +262,7 @@ void st_settings_read(void)
         complain("STALLTRACE_MAX_TOTAL_SIZE", text,
                  "a size above 0 in bytes, or with K, M or G (1G)");
     st_settings.shared = is_on(secure_getenv("STALLTRACE_SHARED"));
+    st_settings.redact = is_on(secure_getenv("STALLTRACE_REDACT"));
     text = secure_getenv("STALLTRACE_RUN");
     append(st_settings.run, sizeof(st_settings.run), text ? text : "");
     name_unknown();
