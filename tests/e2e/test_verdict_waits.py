@@ -33,3 +33,14 @@ def test_what_it_waited_for(run):
     for call, how in ("flock", "flock"), ("fcntl", "lockf"):
         held = [detail for c, _, detail in found if c == call]
         assert held and all(re.search(rf", held by pid {said[how]} \(python3", d) for d in held), found
+
+
+def test_child_whose_output_is_read(run):
+    """Without a timeout there is no poll to tell it by: the child that was started in this iteration."""
+    traced = run("python3", "-c", "import asyncio, subprocess\n"
+                 "async def main():\n"
+                 "    await asyncio.sleep(0.05)\n"
+                 "    subprocess.check_output(['sleep', '0.4'])\n"
+                 "asyncio.run(main())\n", options=("--threshold", "100ms"))
+    finding = traced.find("read")
+    assert re.fullmatch(r"pipe, child pid \d+ \(sleep 0\.4\)", finding["detail"]), finding["detail"]

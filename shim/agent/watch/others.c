@@ -237,7 +237,10 @@ void st_add_other(struct st_text *t, const struct st_slot *s, const struct st_wh
         add_child(t, s, args);
     if (call->rule == ST_RULE_FLOCK)
         add_lock_holder(t, (int)args[0], call->name, held);
-    if (!st_waits_for_any(call) || what->kind == ST_WHAT_SOCKET || !args[1])
+    /* what a child writes, without a timeout: subprocess.check_output */
+    bool reads = what->kind == ST_WHAT_LINK && !strncmp(what->bytes, "pipe:", 5) &&
+                 !strncmp(call->name, "read", 4);
+    if (!reads && (!st_waits_for_any(call) || what->kind == ST_WHAT_SOCKET || !args[1]))
         return;
     int fd = -1;
     pid_t pid = 0;
