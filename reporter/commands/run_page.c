@@ -51,7 +51,9 @@ static void describe(struct strbuf *out, const struct st_untraced *process, uint
                      const char *run)
 {
     char host[HOST_NAME_MAX + 1] = "";
-    if (gethostname(host, sizeof(host) - 1) != 0)
+    const char *redact = getenv("STALLTRACE_REDACT");
+    bool in_clear = redact == NULL || strcmp(redact, "1") != 0;
+    if (!in_clear || gethostname(host, sizeof(host) - 1) != 0)
         host[0] = '\0';
     struct json_writer w = {.out = out};
     json_begin_object(&w, NULL);

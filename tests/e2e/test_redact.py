@@ -60,3 +60,11 @@ def test_hashes_instead_of_names(run, fifo):
     assert re.fullmatch("#[0-9a-f]{12}", system)
     finding = traced.find("recv")
     assert finding["frames"][finding["culprit"]]["file"].endswith("secrets.py")
+
+
+def test_what_is_written_for_a_process_that_cannot_names_no_host(run):
+    loop = "import asyncio; asyncio.run(asyncio.sleep(0.01))"
+    for options, hosts in ((), {os.uname().nodename}), (("--redact",), {""}):
+        traced = run("sh", "-c", f"ulimit -f 0; exec /usr/bin/python3 -c '{loop}'", options=options)
+        assert [r["code"] for r in traced.records("loss")] == ["untraced"]
+        assert {r["host"] for r in traced.records("process") if not r["ppid"]} == hosts
