@@ -1,6 +1,7 @@
 # The stalltrace command. All but main is a library, so that the unit tests link the same objects.
 noinst_LTLIBRARIES = libreporter.la
 libreporter_la_SOURCES = \
+	reporter/commands/baseline_command.c \
 	reporter/commands/check.c \
 	reporter/commands/commands.h \
 	reporter/commands/doctor.c \
@@ -52,6 +53,9 @@ libreporter_la_SOURCES = \
 	reporter/live/announce.h \
 	reporter/live/live.c \
 	reporter/live/live.h \
+	reporter/model/baseline.c \
+	reporter/model/baseline.h \
+	reporter/model/baseline_file.c \
 	reporter/model/criteria.c \
 	reporter/model/criteria.h \
 	reporter/model/details.c \
@@ -120,6 +124,8 @@ libreporter_la_SOURCES = \
 	reporter/words/excerpt.c \
 	reporter/words/excerpt.h \
 	reporter/stacks/hints.c \
+	reporter/words/next_step.c \
+	reporter/words/next_step.h \
 	reporter/words/remarks.c \
 	reporter/words/sources.c \
 	reporter/words/sources.h \

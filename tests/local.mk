@@ -102,6 +102,8 @@ E2E_TESTS = \
 	tests/e2e/conftest.py \
 	tests/e2e/harness.py \
 	tests/e2e/test_asyncio.py \
+	tests/e2e/test_baseline.py \
+	tests/e2e/test_baseline_files.py \
 	tests/e2e/test_pythons.py \
 	tests/e2e/test_bad_input.py \
 	tests/e2e/test_calls.py \

@@ -6,6 +6,7 @@
 #include "words/describe.h"
 #include "load.h"
 #include "model/losses.h"
+#include "words/next_step.h"
 #include "util/output.h"
 #include "model/verdict.h"
 
@@ -16,6 +17,7 @@ static const char help[] =
     "  stalltrace check --budget 1s --fail-on budget\n"
     "  stalltrace check --fail-on 'class:dns,duration>500ms'\n"
     "  stalltrace check --suppressions ci/stalls.txt web.out worker.out\n"
+    "  stalltrace check --baseline ci/stalls.json\n"
     "\n"
     "Usage: stalltrace check [options] [TRACE...]\n"
     "\n"
@@ -28,6 +30,8 @@ static const char help[] =
     "                                  than --budget, or 1s), class:NAME,\n"
     "                                  duration>TIME, file:GLOB, startup, starved,\n"
     "                                  unused (suppressions), new (of --baseline)\n"
+    "      --baseline FILE             fail on what is new: not in FILE, which\n"
+    "                                  `stalltrace baseline` writes\n"
     "      --suppressions FILE         leave out what the rules in FILE cover (repeatable;\n"
     "                                  `stalltrace suppress` writes them)\n"
     "      --no-builtin-suppressions   show known idle waits of runtimes\n"
@@ -48,7 +52,8 @@ enum {
     OPT_DEBUGINFOD,
     OPT_APP_DIR,
     OPT_BUDGET,
-    OPT_FAIL_ON
+    OPT_FAIL_ON,
+    OPT_BASELINE
 };
 
 static const struct option options[] = {
@@ -56,6 +61,7 @@ static const struct option options[] = {
     {"no-builtin-suppressions", no_argument, NULL, OPT_NO_BUILTIN},
     {"show-suppressed", no_argument, NULL, OPT_SHOW_SUPPRESSED},
     {"fail-on", required_argument, NULL, OPT_FAIL_ON},
+    {"baseline", required_argument, NULL, OPT_BASELINE},
     {"app-dir", required_argument, NULL, OPT_APP_DIR},
     {"budget", required_argument, NULL, OPT_BUDGET},
     {"debuginfod", no_argument, NULL, OPT_DEBUGINFOD},
@@ -83,6 +89,7 @@ static void print_finding(const struct model *model, const struct finding *findi
     sb_add(&line, "  ");
     describe_finding(&line, finding);
     sb_add(&line, over_budget(model, finding->max_ns) ? "  OVER BUDGET" : "");
+    describe_baseline_state(&line, model, finding);
     sb_addf(&line, "  [%s]\n", finding->fingerprint);
     if (finding->suppressed_by != NULL) {
         sb_add(&line, "      ");
@@ -109,6 +116,8 @@ static void print_verdict(const struct model *model, const struct model_totals *
         sb_add(&line, ", ");
         describe_count(&line, totals->iterations, "iteration");
     }
+    if (totals->known > 0)
+        sb_addf(&line, " (%zu known)", totals->known);
     if (totals->suppressed > 0)
         sb_addf(&line, " (%zu suppressed)", totals->suppressed);
     sb_add(&line, "\n");
@@ -145,8 +154,13 @@ static void print_impossible(const struct loaded *loaded, const struct model_tot
 static void print_findings(const struct settings *settings, const struct model *model)
 {
     for (size_t i = 0; i < model->count; i++) {
-        if (model->findings[i]->suppressed_by == NULL || settings->show_suppressed)
-            print_finding(model, model->findings[i]);
+        const struct finding *finding = model->findings[i];
+        bool shown = finding->suppressed_by != NULL
+                         ? settings->show_suppressed
+                         : finding->baseline_state != BASELINE_KNOWN ||
+                               criteria_fail(&settings->criteria, model, finding, false);
+        if (shown)
+            print_finding(model, finding);
     }
     for (size_t i = 0; i < model->startup_count; i++) {
         if (criteria_fail(&settings->criteria, model, model->startup[i], true))
@@ -154,7 +168,22 @@ static void print_findings(const struct settings *settings, const struct model *
     }
 }
 
-static int verdict(struct loaded *loaded, const struct settings *settings)
+/* Why it fails, and what shows more: one line. */
+static void print_failure(const struct settings *settings, const struct verdict *verdict,
+                          char **paths, int count)
+{
+    struct strbuf line = {0};
+    sb_addf(&line, "stalltrace: check fails: %s (--fail-on ", verdict->reason);
+    criteria_describe(&line, &settings->criteria);
+    sb_add(&line, "); look closer: ");
+    describe_command(&line, verdict->failing > 0 ? "report" : "stats",
+                     verdict->failing > 0 ? "--baseline" : NULL, settings->load_options.baseline,
+                     paths, (size_t)count);
+    sb_add(&line, "\n");
+    print_text(&line);
+}
+
+static int verdict(struct loaded *loaded, const struct settings *settings, char **paths, int count)
 {
     struct model *model = &loaded->model;
     criteria_set_budget(&settings->criteria, model);
@@ -170,9 +199,11 @@ static int verdict(struct loaded *loaded, const struct settings *settings)
     print_text(&remarks);
     if (verdict.status == EXIT_NOTHING)
         print_impossible(loaded, &totals, verdict.reason);
-    else if (verdict.status == EXIT_FINDINGS && settings->criteria.count > 0)
-        printf("stalltrace: fails on %s (--fail-on)\n", verdict.reason);
-    else if (totals.findings > 0 && verdict.status == EXIT_CLEAN)
+    else if (verdict.status == EXIT_FINDINGS)
+        print_failure(settings, &verdict, paths, count);
+    else if (totals.findings > 0 && model->baseline != NULL && totals.known == totals.findings)
+        printf("stalltrace: passes: nothing is new\n");
+    else if (totals.findings > 0)
         printf("stalltrace: passes: none of it is what --fail-on names\n");
     int status = verdict.status;
     verdict_free(&verdict);
@@ -205,6 +236,9 @@ static int parse_options(struct settings *settings, int argc, char **argv)
             if (set_budget_option(&load_options->budget_ns, "check", optarg) < 0)
                 return EXIT_ERROR;
             break;
+        case OPT_BASELINE:
+            load_options->baseline = optarg;
+            break;
         case OPT_FAIL_ON:
             if (criteria_add(&settings->criteria, "check", optarg) < 0)
                 return EXIT_ERROR;
@@ -216,7 +250,9 @@ static int parse_options(struct settings *settings, int argc, char **argv)
             return bad_option("check", options, option, argv);
         }
     }
-    return criteria_are_met_by("check", &settings->criteria, NULL) < 0 ? EXIT_ERROR : -1;
+    return criteria_are_met_by("check", &settings->criteria, load_options->baseline) < 0
+               ? EXIT_ERROR
+               : -1;
 }
 
 int cmd_check(int argc, char **argv)
@@ -226,7 +262,8 @@ int cmd_check(int argc, char **argv)
     if (status < 0) {
         struct loaded loaded;
         int result = load(&loaded, argv + optind, argc - optind, &settings.load_options);
-        status = result < 0 ? EXIT_ERROR : verdict(&loaded, &settings);
+        status =
+            result < 0 ? EXIT_ERROR : verdict(&loaded, &settings, argv + optind, argc - optind);
         loaded_free(&loaded);
     }
     criteria_free(&settings.criteria);

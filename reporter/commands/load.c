@@ -234,10 +234,38 @@ static void add_lines(struct rules *rules, const char *lines)
     }
 }
 
+int load_baseline(struct baseline *baseline, const char *path)
+{
+    char *message = NULL;
+    int result = baseline_read(baseline, path, &message);
+    if (result == -ENOENT) {
+        complain("%s: there is no such baseline; write it with `stalltrace baseline %s`", path,
+                 path);
+    } else if (result < 0) {
+        complain("%s", message);
+    } else if (baseline->newer) {
+        complain("%s: a newer stalltrace wrote this baseline; use that one, or move the file away "
+                 "and write it anew with `stalltrace baseline %s`",
+                 path, path);
+        result = -EINVAL;
+    } else if (baseline->scheme != FINGERPRINT_SCHEME) {
+        complain("%s: the fingerprints of this baseline are of scheme %u, those of this version of "
+                 "%d; write it anew with `stalltrace baseline %s`",
+                 path, baseline->scheme, FINGERPRINT_SCHEME, path);
+        result = -EINVAL;
+    }
+    free(message);
+    return result;
+}
+
 int load(struct loaded *loaded, char **paths, int count, const struct load_options *options)
 {
     *loaded = (struct loaded){.figures_only = options->figures_only};
     int result = load_rules(&loaded->rules, &options->suppressions, options->no_builtin);
+    if (result < 0)
+        return result;
+    if (options->baseline != NULL)
+        result = load_baseline(&loaded->baseline, options->baseline);
     if (result < 0)
         return result;
     add_lines(loaded->rules, options->more_rules);
@@ -252,6 +280,10 @@ int load(struct loaded *loaded, char **paths, int count, const struct load_optio
         result = result < 0 ? result : one;
     }
     model_sort(&loaded->model);
+    if (options->baseline != NULL) {
+        loaded->model.baseline = &loaded->baseline;
+        baseline_apply(&loaded->baseline, &loaded->model);
+    }
     set_budget(&loaded->model, options->budget_ns);
     return result;
 }
@@ -261,4 +293,5 @@ void loaded_free(struct loaded *loaded)
     model_free(&loaded->model);
     symbols_free(loaded->symbols);
     rules_free(loaded->rules);
+    baseline_free(&loaded->baseline);
 }

@@ -2,6 +2,7 @@
 #ifndef STALLTRACE_LOAD_H
 #define STALLTRACE_LOAD_H
 
+#include "model/baseline.h"
 #include "model/model.h"
 
 /* Files of rules, as the options name them. Zero-initialised is none: STALLTRACE_SUPPRESSIONS has
@@ -17,6 +18,7 @@ void rule_files_free(struct rule_files *files);
 struct load_options {
     struct rule_files suppressions;
     const char *more_rules; /* lines of rules, or NULL */
+    const char *baseline;   /* the file that tells new from known, or NULL */
     bool no_builtin;        /* leave the built-in suppressions out */
     bool debuginfod;
     bool figures_only; /* loops and processes; no findings */
@@ -35,6 +37,7 @@ struct loaded {
     struct model model;
     struct symbols *symbols;
     struct rules *rules;
+    struct baseline baseline;
     bool figures_only;
     const char *missing; /* the first argument that does not exist, or NULL */
     const char *empty;   /* the first that is a directory without traces, or NULL */
@@ -51,6 +54,10 @@ void loaded_free(struct loaded *loaded);
 /* The rules that apply: from the files, or else from those that STALLTRACE_SUPPRESSIONS names,
  * then built in. Returns 0 or a negative errno after a complaint. */
 int load_rules(struct rules **out, const struct rule_files *files, bool no_builtin);
+
+/* What --baseline names. Returns 0 or a negative errno after a complaint, which says what to type.
+ */
+int load_baseline(struct baseline *baseline, const char *path);
 
 /* A symboliser's warning goes to stderr. */
 void warn_about_symbols(const char *message);

@@ -29,6 +29,7 @@ static const char help[] =
     "      --suppressions FILE         leave out what the rules in FILE cover (repeatable)\n"
     "      --no-builtin-suppressions   show known idle waits of runtimes\n"
     "      --show-suppressed           show what was left out, too\n"
+    "      --baseline FILE             say which findings are new and which FILE knows\n"
     "      --app-dir DIR               the user's code is below DIR (repeatable)\n"
     "      --source-root DIR           quote sources below DIR (default: the nearest\n"
     "                                  directory upward that holds .git, and the current)\n"
@@ -46,6 +47,7 @@ enum {
     OPT_SUPPRESSIONS,
     OPT_NO_BUILTIN,
     OPT_SHOW_SUPPRESSED,
+    OPT_BASELINE,
     OPT_APP_DIR,
     OPT_SOURCE_ROOT,
     OPT_NO_SOURCE,
@@ -61,6 +63,7 @@ static const struct option options[] = {
     {"suppressions", required_argument, NULL, OPT_SUPPRESSIONS},
     {"no-builtin-suppressions", no_argument, NULL, OPT_NO_BUILTIN},
     {"show-suppressed", no_argument, NULL, OPT_SHOW_SUPPRESSED},
+    {"baseline", required_argument, NULL, OPT_BASELINE},
     {"app-dir", required_argument, NULL, OPT_APP_DIR},
     {"source-root", required_argument, NULL, OPT_SOURCE_ROOT},
     {"no-source", no_argument, NULL, OPT_NO_SOURCE},
@@ -130,6 +133,9 @@ static int parse_options(struct settings *settings, int argc, char **argv)
             break;
         case OPT_SHOW_SUPPRESSED:
             settings->format_options.show_suppressed = true;
+            break;
+        case OPT_BASELINE:
+            settings->load_options.baseline = optarg;
             break;
         case OPT_APP_DIR:
             app_dirs_add(&settings->load_options.app_dirs, optarg);

@@ -63,6 +63,8 @@ static const char help[] =
     "      --error-exitcode N    exit with N if there are findings, with 3 if the\n"
     "                            recording allows no verdict (as `check` would)\n"
     "      --fail-on LIST        what counts for that, see `stalltrace check --help`\n"
+    "      --baseline FILE       only what is not in FILE does (`stalltrace baseline`\n"
+    "                            writes it)\n"
     "      --allow-no-loop       a program without an event loop is fine\n"
     "  -h, --help                show this help\n"
     "\n"
@@ -80,6 +82,7 @@ enum {
     OPT_APP_DIR,
     OPT_JS,
     OPT_FAIL_ON,
+    OPT_BASELINE,
     OPT_ALLOW_NO_LOOP,
     OPT_SHARED,
     OPT_REDACT
@@ -104,6 +107,7 @@ static const struct option options[] = {
     {"quiet", no_argument, NULL, 'q'},
     {"error-exitcode", required_argument, NULL, OPT_ERROR_EXITCODE},
     {"fail-on", required_argument, NULL, OPT_FAIL_ON},
+    {"baseline", required_argument, NULL, OPT_BASELINE},
     {"allow-no-loop", no_argument, NULL, OPT_ALLOW_NO_LOOP},
     {"help", no_argument, NULL, 'h'},
     {0},
@@ -118,6 +122,8 @@ struct run {
     struct jsmaps *jsmaps; /* with --js */
     int error_exitcode;    /* -1: none */
     struct criteria criteria;
+    const char *baseline_path; /* or NULL */
+    struct baseline baseline;
     bool no_loop_is_fine;
     bool shared;              /* other users' processes write there, too */
     char *id;                 /* marks its processes */
@@ -175,6 +181,9 @@ static int parse_options(struct run *run, int argc, char **argv)
             if (criteria_add(&run->criteria, "run", optarg) < 0)
                 return EXIT_ERROR;
             break;
+        case OPT_BASELINE:
+            run->baseline_path = optarg;
+            break;
         case OPT_SHARED:
             run->shared = true;
             break;
@@ -203,7 +212,7 @@ static int parse_options(struct run *run, int argc, char **argv)
             return bad_option("run", options, option, argv);
         }
     }
-    if (criteria_are_met_by("run", &run->criteria, NULL) < 0)
+    if (criteria_are_met_by("run", &run->criteria, run->baseline_path) < 0)
         return EXIT_ERROR;
     run->argv = argv + optind;
     if (run->argv[0] != NULL)
@@ -315,6 +324,8 @@ static void choose_directory(struct run *run)
 static int prepare(struct run *run)
 {
     if (check_environment() < 0 || load_rules(&run->rules, &run->suppressions, false) < 0)
+        return EXIT_ERROR;
+    if (run->baseline_path != NULL && load_baseline(&run->baseline, run->baseline_path) < 0)
         return EXIT_ERROR;
     const char *quiet = getenv("STALLTRACE_QUIET");
     if (quiet != NULL && quiet[0] != '\0' && strcmp(quiet, "0") != 0)
@@ -429,6 +440,10 @@ static int execute(struct run *run, struct model *model)
         run_page_check(run->page, model);
     if (live != NULL)
         know_startup(model);
+    if (run->baseline_path != NULL) {
+        model->baseline = &run->baseline;
+        baseline_apply(model->baseline, model);
+    }
     jsmaps_clean(run->jsmaps, run->directory);
     if (result == 0 && following)
         print_summary(model, run->output, run->argv);
@@ -455,6 +470,7 @@ int cmd_run(int argc, char **argv)
         symbols_free(symbols);
     }
     rules_free(run.rules);
+    baseline_free(&run.baseline);
     criteria_free(&run.criteria);
     app_dirs_free(&run.app_dirs);
     rule_files_free(&run.suppressions);

@@ -100,29 +100,6 @@ static void list_builtin(struct strbuf *out)
     rules_free(rules);
 }
 
-/* `time.sleep → clock_nanosleep in charge, server.py`: no line, time or address, which would not
- * stay true. */
-static void add_words(struct strbuf *out, const struct finding *finding)
-{
-    const struct stack_view *view = finding->view;
-    if (finding->kind == STALL_CALL)
-        describe_cause(out, finding->call, NULL, view);
-    else
-        sb_add(out, "slow iteration");
-    if (view->culprit < 0)
-        return;
-    const struct frame *frame = &view->frames[view->culprit];
-    if (frame->function != NULL) {
-        sb_add(out, " in ");
-        describe_function(out, frame->function);
-    }
-    const char *path = frame->file != NULL ? frame->file : frame->module;
-    if (path != NULL) {
-        sb_add(out, ", ");
-        sb_add_clean(out, base_name(path));
-    }
-}
-
 /* A rule for each fingerprint that is in `findings` and has none. */
 static size_t add_rules(struct strbuf *out, const struct model *model, struct map *written)
 {
@@ -134,7 +111,7 @@ static size_t add_rules(struct strbuf *out, const struct model *model, struct ma
             continue;
         map_put(written, key, written);
         sb_addf(out, "fingerprint:%s # ", finding->fingerprint);
-        add_words(out, finding);
+        describe_place(out, finding);
         sb_add(out, "\n");
         added++;
     }

@@ -202,6 +202,7 @@ static void write_finding(struct json_writer *w, const struct model *model,
     if (finding->profile != NULL)
         json_profile(w, finding->profile);
     json_bool(w, "over_budget", over_budget(model, finding->max_ns));
+    json_string(w, "baseline_state", baseline_state_name(finding->baseline_state));
     if (finding->suppressed_by != NULL)
         write_rule(w, finding->suppressed_by);
     json_end_object(w);
@@ -269,6 +270,7 @@ void format_json(struct strbuf *out, const struct model *model,
     json_uint(w, "count", totals.starved_count);
     json_ms(w, "total_ms", totals.starved_ns);
     json_end_object(w);
+    json_baseline(w, model);
     write_losses(w, model);
     write_unused(w, model->rules);
     write_startup(w, model);

@@ -141,6 +141,32 @@ static void write_waits(struct json_writer *w, const struct waits *waits)
     json_end_array(w);
 }
 
+void json_baseline(struct json_writer *w, const struct model *model)
+{
+    const struct baseline *baseline = model->baseline;
+    if (baseline == NULL) {
+        json_null(w, "baseline");
+        return;
+    }
+    struct model_totals totals = model_totals(model);
+    json_begin_object(w, "baseline");
+    json_string(w, "file", baseline->path);
+    json_uint(w, "new", totals.findings - totals.known);
+    json_uint(w, "known", totals.known);
+    json_begin_array(w, "not_seen");
+    for (size_t i = 0; i < baseline->count; i++) {
+        if (baseline->entries[i].seen)
+            continue;
+        json_begin_object(w, NULL);
+        json_string(w, "fingerprint", baseline->entries[i].fingerprint);
+        json_uint(w, "places", baseline->entries[i].places);
+        json_string(w, "what", baseline->entries[i].words);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    json_end_object(w);
+}
+
 void json_profile(struct json_writer *w, const struct profile *profile)
 {
     if (profile->timed)

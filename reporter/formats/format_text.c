@@ -40,6 +40,7 @@ static void add_headline(const struct text *t, const struct finding *finding, si
     describe_duration(out, finding->max_ns);
     if (over_budget(t->model, finding->max_ns))
         sb_add(out, "  OVER BUDGET");
+    describe_baseline_state(out, t->model, finding);
     sb_addf(out, "%s  %s[%s]%s\n", t->palette->reset, t->palette->dim, finding->fingerprint,
             t->palette->reset);
 }

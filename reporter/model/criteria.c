@@ -62,11 +62,21 @@ int criteria_add(struct criteria *criteria, const char *command, const char *lis
         if (result < 0)
             complain("%s: --fail-on: '%s' is not understood; allowed: " FAIL_ON_ALLOWED, command,
                      one);
+        criterion->item = intern(one);
         criteria->count += result == 0;
         free(one);
         item += len;
         if (result < 0 || *item == '\0')
             return result;
+    }
+}
+
+void criteria_describe(struct strbuf *out, const struct criteria *criteria)
+{
+    sb_add(out, criteria->count == 0 ? "findings" : "");
+    for (size_t i = 0; i < criteria->count; i++) {
+        sb_add(out, i > 0 ? "," : "");
+        sb_add_clean(out, criteria->items[i].item);
     }
 }
 
@@ -85,8 +95,10 @@ bool criteria_have(const struct criteria *criteria, enum criterion_kind kind)
     return criteria->count == 0 && kind == ON_FINDINGS;
 }
 
-int criteria_are_met_by(const char *command, const struct criteria *criteria, const char *baseline)
+int criteria_are_met_by(const char *command, struct criteria *criteria, const char *baseline)
 {
+    if (baseline != NULL && criteria->count == 0)
+        return criteria_add(criteria, command, "new");
     if (!criteria_have(criteria, ON_NEW) || baseline != NULL)
         return 0;
     complain("%s: --fail-on new: new against what? It needs --baseline FILE", command);
@@ -137,6 +149,7 @@ static bool fails(const struct criterion *criterion, const struct model *model,
     case ON_FILE:
         return in_file(criterion->text, finding->view);
     case ON_NEW:
+        return finding->baseline_state == BASELINE_NEW;
     case ON_UNUSED:
     case ON_STARVED:
     case ON_STARTUP:

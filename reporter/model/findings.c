@@ -151,6 +151,7 @@ static struct finding *whole_function(struct model *model, const struct stall *s
         return (*places)->whole;
     struct finding *whole = (*places)->whole = add_finding(model, stall, view, rule);
     whole->place = key;
+    whole->whole_function = true;
     for (size_t i = 0; i < (*places)->count; i++)
         join(whole, (*places)->lines[i]);
     return whole;

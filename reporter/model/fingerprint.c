@@ -8,7 +8,9 @@
 #include "place.h"
 
 /* Part of every fingerprint: a changed scheme must not silently match an old baseline. */
-#define SCHEME "2"
+#define TEXT_OF(number)   #number
+#define DIGITS_OF(number) TEXT_OF(number)
+#define SCHEME            DIGITS_OF(FINGERPRINT_SCHEME)
 
 static uint64_t hash_text(uint64_t hash, const char *text)
 {

@@ -12,6 +12,12 @@
 
 enum { STACKS_KEPT = 4 };
 
+enum baseline_state {
+    BASELINE_NONE, /* there is no baseline, or it has no say (suppressed, start-up) */
+    BASELINE_NEW,
+    BASELINE_KNOWN,
+};
+
 /* The stalls of one place (place.h). */
 struct finding {
     char fingerprint[FINGERPRINT_DIGITS + 1]; /* may be that of other places in the function, too */
@@ -30,6 +36,8 @@ struct finding {
     uint64_t first_ns, last_ns; /* when the first and the last of them began (Unix); 0: not known */
     uint64_t in_progress;       /* stalls that had not ended when the trace was read */
     struct rule *suppressed_by; /* or NULL */
+    enum baseline_state baseline_state;
+    bool whole_function; /* of a function whose lines are not all known: takes all of them in */
     /* The longest stall stands for all of them: */
     const char *detail;
     const char *wait_kind; /* or NULL */
@@ -58,6 +66,7 @@ struct model {
     const struct rules *rules;
     const struct app_dirs *app_dirs; /* or NULL */
     uint64_t budget_ns;              /* 0: none */
+    struct baseline *baseline;       /* or NULL; the caller's */
     struct trace **traces;
     size_t trace_count, trace_cap;
     struct finding **findings;
@@ -104,6 +113,7 @@ void model_sort(struct model *model);
 
 struct model_totals {
     size_t findings; /* without the suppressed */
+    size_t known;    /* of those, that the baseline covers */
     size_t suppressed;
     size_t startup; /* findings of start-up, none of those above */
     uint64_t startup_ns;

@@ -90,6 +90,7 @@ struct model_totals model_totals(const struct model *model)
             continue;
         }
         totals.findings++;
+        totals.known += finding->baseline_state == BASELINE_KNOWN;
         totals.over_budget += over_budget(model, finding->max_ns);
         add_to(&totals.total_ns, own_time(finding));
         if (finding->max_ns > totals.max_ns)

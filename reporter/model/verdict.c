@@ -59,10 +59,17 @@ struct verdict judge(const struct model *model, const struct criteria *criteria,
     struct verdict verdict = {.status = EXIT_CLEAN};
     struct model_totals totals = model_totals(model);
     struct strbuf reason = {0};
-    for (size_t i = 0; i < model->count; i++)
-        verdict.failing += criteria_fail(criteria, model, model->findings[i], false);
-    if (verdict.failing > 0)
-        add_count(&reason, verdict.failing, "finding");
+    size_t fresh = 0;
+    for (size_t i = 0; i < model->count; i++) {
+        bool fails = criteria_fail(criteria, model, model->findings[i], false);
+        verdict.failing += fails;
+        fresh += fails && model->findings[i]->baseline_state == BASELINE_NEW;
+    }
+    if (fresh > 0)
+        add_count(&reason, fresh, "new finding");
+    if (verdict.failing > fresh)
+        add_count(&reason, verdict.failing - fresh,
+                  model->baseline != NULL ? "known finding" : "finding");
     size_t starting = 0;
     for (size_t i = 0; i < model->startup_count; i++)
         starting += criteria_fail(criteria, model, model->startup[i], true);

@@ -95,6 +95,8 @@ bool is_node(const char *exe);
 /* 16 hexadecimal digits that identify a finding across builds, machines and line shifts
  * (fingerprint.c). */
 enum { FINGERPRINT_DIGITS = 16 };
+/* How they are made: another number where the same finding gets another one. */
+#define FINGERPRINT_SCHEME 2
 void fingerprint(char out[FINGERPRINT_DIGITS + 1], enum stall_kind kind, const char *call,
                  const struct stack_view *view);
 

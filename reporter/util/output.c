@@ -98,7 +98,7 @@ int output_to_file(const char *path, const char *text, size_t len)
         free(temporary);
     }
     if (result < 0)
-        complain("%s: cannot write the report: %s; nothing was changed", path, strerror(-result));
+        complain("%s: cannot be written: %s; nothing was changed", path, strerror(-result));
     return result;
 }
 

@@ -128,3 +128,24 @@ void describe_finding(struct strbuf *out, const struct finding *finding)
         describe_frame(out, &view->frames[view->culprit]);
     }
 }
+
+void describe_place(struct strbuf *out, const struct finding *finding)
+{
+    const struct stack_view *view = finding->view;
+    if (finding->kind == STALL_CALL)
+        describe_cause(out, finding->call, NULL, view);
+    else
+        sb_add(out, "slow iteration");
+    if (view->culprit < 0)
+        return;
+    const struct frame *frame = &view->frames[view->culprit];
+    if (frame->function != NULL) {
+        sb_add(out, " in ");
+        describe_function(out, frame->function);
+    }
+    const char *path = frame->file != NULL ? frame->file : frame->module;
+    if (path != NULL) {
+        sb_add(out, ", ");
+        sb_add_clean(out, base_name(path));
+    }
+}

@@ -25,6 +25,12 @@ void describe_wait(struct strbuf *out, const char *detail);
 void describe_iteration(struct strbuf *out, const struct profile *profile);
 /* A function's name; a long one without the arguments of templates: `boost::f<…>::g`. */
 void describe_function(struct strbuf *out, const char *name);
+/* `time.sleep → clock_nanosleep in charge, server.py`: no line, time or address, which would not
+ * stay true. */
+void describe_place(struct strbuf *out, const struct finding *finding);
+/* What a baseline says of a finding: `  NEW`; nothing where there is none. */
+void describe_baseline_state(struct strbuf *out, const struct model *model,
+                             const struct finding *finding);
 /* `/srv/app.py:4 in blocker`, `redis-server+0x4f21`. */
 void describe_frame(struct strbuf *out, const struct frame *frame);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "describe.h"
+#include "model/baseline.h"
 #include "model/losses.h"
 
 void describe_budget(struct strbuf *out, const struct model *model,
@@ -77,9 +78,53 @@ static void describe_starved(struct strbuf *out, const struct model_totals *tota
             (unsigned long long)totals->starved_count);
 }
 
+void describe_baseline_state(struct strbuf *out, const struct model *model,
+                             const struct finding *finding)
+{
+    if (finding->baseline_state == BASELINE_NONE || model->baseline == NULL)
+        return;
+    uint64_t places = baseline_places(model->baseline, finding);
+    sb_add(out, finding->baseline_state == BASELINE_NEW ? "  NEW" : "  known");
+    if (finding->baseline_state == BASELINE_NEW && places > 0) {
+        sb_add(out, " (the baseline has ");
+        describe_count(out, places, "other place");
+        sb_add(out, " of this function)");
+    }
+}
+
+/* What is known, and what of the baseline was not seen: a line each. */
+static void describe_baseline(struct strbuf *out, const struct model *model,
+                              const struct model_totals *totals, const char *prefix)
+{
+    enum { NAMED = 3 };
+    const struct baseline *baseline = model->baseline;
+    if (baseline == NULL)
+        return;
+    sb_add(out, prefix);
+    describe_count(out, totals->known, "known finding");
+    sb_add(out, " (baseline ");
+    sb_add_clean(out, baseline->path);
+    sb_add(out, ")\n");
+    size_t unseen = baseline_unseen(baseline), named = 0;
+    if (unseen == 0)
+        return;
+    sb_add(out, prefix);
+    sb_addf(out, "%zu of the baseline not seen in this run: ", unseen);
+    for (size_t i = 0; i < baseline->count && named < NAMED; i++) {
+        if (baseline->entries[i].seen)
+            continue;
+        sb_add(out, named++ > 0 ? "; " : "");
+        sb_add_clean(out, baseline->entries[i].words);
+    }
+    if (unseen > named)
+        sb_addf(out, "; and %zu more", unseen - named);
+    sb_add(out, "\n");
+}
+
 void describe_remarks(struct strbuf *out, const struct model *model, const char *prefix)
 {
     struct model_totals totals = model_totals(model);
+    describe_baseline(out, model, &totals, prefix);
     describe_startup(out, &totals, prefix);
     describe_starved(out, &totals, prefix);
     bool hinted = false;

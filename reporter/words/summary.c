@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include "describe.h"
+#include "model/baseline.h"
+#include "next_step.h"
 #include "util/output.h"
 
 enum { SHOWN = 5 };
@@ -37,17 +39,19 @@ static void add_findings(struct strbuf *out, const struct model *model,
     add_line(out, &line);
     size_t shown = 0;
     for (size_t i = 0; i < model->count && shown < SHOWN; i++) {
-        if (model->findings[i]->suppressed_by != NULL)
+        const struct finding *finding = model->findings[i];
+        if (finding->suppressed_by != NULL || finding->baseline_state == BASELINE_KNOWN)
             continue;
         sb_clear(&line);
         sb_addf(&line, "%3zu. ", ++shown);
-        describe_finding(&line, model->findings[i]);
-        sb_add(&line, over_budget(model, model->findings[i]->max_ns) ? "  OVER BUDGET" : "");
+        describe_finding(&line, finding);
+        sb_add(&line, over_budget(model, finding->max_ns) ? "  OVER BUDGET" : "");
+        describe_baseline_state(&line, model, finding);
         add_line(out, &line);
     }
-    if (totals->findings > shown) {
+    if (totals->findings - totals->known > shown) {
         sb_clear(&line);
-        sb_addf(&line, "     and %zu more", totals->findings - shown);
+        sb_addf(&line, "     and %zu more", totals->findings - totals->known - shown);
         add_line(out, &line);
     }
     sb_free(&line);
@@ -92,11 +96,10 @@ void print_summary(const struct model *model, const char *directory, char **argv
     describe_remarks(&out, model, "stalltrace: ");
     if (totals.findings > 0) {
         sb_clear(&line);
-        sb_add(&line, "look closer: stalltrace report");
-        if (directory != NULL) {
-            sb_add(&line, " ");
-            sb_add_clean(&line, directory);
-        }
+        sb_add(&line, "look closer: ");
+        describe_command(&line, "report", "--baseline",
+                         model->baseline != NULL ? model->baseline->path : NULL,
+                         (char *const *)&directory, directory != NULL);
         add_line(&out, &line);
     }
     if (!output_is_utf8())

@@ -22,6 +22,9 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 @pytest.mark.parametrize("words, wanted, unwanted", [
     (("",), {"run", "report", "check", "stats", "suppress", "doctor"}, {"--help"}),
     (("su",), {"suppress"}, {"run"}),
+    (("ba",), {"baseline"}, {"run"}),
+    (("baseline", "--"), {"--prune", "--force", "--suppressions"}, {"--strict"}),
+    (("check", "--ba"), {"--baseline"}, {"--fail-on"}),
     (("-",), {"--help", "--version"}, {"run"}),
     (("suppress", "--"), {"--list", "--suppressions", "--output"}, {"--strict"}),
     (("run", "--st"), {"--strict"}, {"--list"}),

@@ -10,7 +10,7 @@ CPPFLAGS = -I$(CONFIG) -I. -Ishim -Ireporter \
 	-DSTALLTRACE_PKGDATADIR=\"/nowhere\" -DSTALLTRACE_PKGLIBEXECDIR=\"/nowhere\" \
 	$(shell pkg-config --cflags json-c libdw)
 LDLIBS = $(shell pkg-config --libs json-c libdw libelf) -liberty -lm
-TARGETS = trace suppressions settings perfmap python v8
+TARGETS = trace suppressions baseline settings perfmap python v8
 
 object = $(patsubst %.c,$(BUILD)/%.o,$(1))
 # All of the command but its main, with two of its files replaced.
@@ -24,6 +24,7 @@ all: $(TARGETS:%=$(BUILD)/fuzz-%)
 
 $(BUILD)/fuzz-trace: $(COMMANDS)
 $(BUILD)/fuzz-suppressions: $(COMMANDS)
+$(BUILD)/fuzz-baseline: $(COMMANDS)
 $(BUILD)/fuzz-settings: $(call object,shim/probe/host/settings.c) $(REPORTER)
 $(BUILD)/fuzz-perfmap: $(call object,shim/agent/stack/perfmap.c) $(REPORTER)
 $(BUILD)/fuzz-python: $(PYTHON) $(IMAGE)
