@@ -9,6 +9,15 @@ include_HEADERS += shim/stalltrace.h
 
 lib_LTLIBRARIES += libstalltrace.la
 libstalltrace_la_SOURCES = \
+	shim/arch/arch.h \
+	shim/arch/context.h \
+	shim/arch/none/context.h \
+	shim/arch/x86_64/context.h \
+	shim/arch/stubs.h \
+	shim/arch/none/arch.h \
+	shim/arch/none/stubs.h \
+	shim/arch/x86_64/arch.h \
+	shim/arch/x86_64/stubs.h \
 	shim/contract/nowait.h \
 	shim/contract/pyframes.h \
 	shim/contract/repeat.h \
@@ -77,6 +86,12 @@ EXTRA_DIST += shim/probe/libstalltrace.map
 
 pkglib_LTLIBRARIES += stalltrace-agent.la
 stalltrace_agent_la_SOURCES = \
+	shim/arch/arch.h \
+	shim/arch/unwind.h \
+	shim/arch/none/arch.h \
+	shim/arch/none/unwind.h \
+	shim/arch/x86_64/arch.h \
+	shim/arch/x86_64/unwind.h \
 	shim/agent/agent.h \
 	shim/agent/base/alloc.c \
 	shim/agent/base/json.c \

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "arch/arch.h"
 #include "common/amounts.h"
 #include "pyframes.h"
 
@@ -47,8 +48,6 @@ static inline unsigned st_class_of(const struct st_call *call, const uint64_t *a
     bool waits = call->rule == ST_RULE_SELECT || call->rule == ST_RULE_POLL;
     return waits && args[1] == 0 ? ST_SLEEP : call->class;
 }
-
-enum { ST_RBX, ST_RBP, ST_R12, ST_R13, ST_R14, ST_R15, ST_RSP, ST_RIP, ST_REGS };
 
 enum st_home { ST_HOME_NONE, ST_HOME_EPOLL, ST_HOME_POLL, ST_HOME_SELECT, ST_HOME_URING };
 

@@ -10,11 +10,6 @@
 #include <errno.h>
 #include <sys/select.h>
 #include <time.h>
-#include <x86intrin.h>
-
-#ifndef __x86_64__
-#error "stalltrace's probe is written for x86-64 so far: st_save_registers and st_now"
-#endif
 
 #define ST_EXPORT      __attribute__((visibility("default")))
 #define ST_LIKELY(x)   __builtin_expect(!!(x), 1)
@@ -70,34 +65,10 @@ void st_clock_calibrate(void);
 
 static inline uint64_t st_now(void)
 {
-    return ST_LIKELY(st_tsc) ? __rdtsc() : st_clock_ns();
+    return ST_LIKELY(st_tsc) ? st_counter() : st_clock_ns();
 }
 
 /* ---- calls ---- */
-
-/* Stores the registers with which the stack can be unwound from here. Inlined into the wrapper,
- * whose frame stays in place while the call lasts. */
-static inline __attribute__((always_inline)) void st_save_registers(uint64_t *regs)
-{
-    __asm__ volatile("movq %%rbx, 0(%0)\n\t"
-                     "movq %%rbp, 8(%0)\n\t"
-                     "movq %%r12, 16(%0)\n\t"
-                     "movq %%r13, 24(%0)\n\t"
-                     "movq %%r14, 32(%0)\n\t"
-                     "movq %%r15, 40(%0)\n\t"
-                     "movq %%rsp, 48(%0)\n\t"
-                     "leaq 0f(%%rip), %%rax\n"
-                     "0:\tmovq %%rax, 56(%0)\n"
-                     :
-                     : "r"(regs)
-                     : "rax", "memory");
-}
-
-/* Gives the function that it stands in a personality routine, so that a frame that is unwound
- * (a thread cancelled inside the call, pthread_exit in a signal handler, a C++ exception out of a
- * callback) puts its slot in order. What __attribute__((cleanup)) would do, without the dependency
- * on libgcc_s that its landing pads bring. */
-#define ST_PERSONALITY() __asm__ volatile(".cfi_personality 0x9b, st_personality_ref")
 
 void st_wait_sample(struct st_slot *s);
 bool st_nested(struct st_slot *s, enum st_call_id call);
@@ -191,22 +162,6 @@ static inline uint64_t st_mix(uint64_t hash, uint64_t word)
 }
 
 void st_copy(void *to, const void *from, size_t n);
-
-/* A pointer and a small number in one word of a slot: addresses of programs have 47 bits. */
-static inline uintptr_t st_pack(const void *p, unsigned n)
-{
-    return (uintptr_t)p | (uintptr_t)(uint16_t)n << 48;
-}
-
-static inline const void *st_packed_pointer(uint64_t word)
-{
-    return (const void *)(uintptr_t)(word << 16 >> 16);
-}
-
-static inline int st_packed_number(uint64_t word)
-{
-    return (int16_t)(word >> 48);
-}
 
 /* ---- strict mode: what has to be asked before a call ---- */
 
@@ -378,9 +333,7 @@ void st_agent_follow_ids(void);
  * CLONE_SETTLS; Chromium calls chroot in one)? Nothing of it can be used there, errno neither. */
 static inline bool st_is_bare(void)
 {
-    void *self; /* where glibc has the address of the thread itself */
-    __asm__("movq %%fs:0, %0" : "=r"(self));
-    return !self;
+    return !st_thread_block();
 }
 
 void st_keep_file(void);
@@ -406,18 +359,6 @@ void st_repeat_child(void);
 
 /* ---- raw system calls: never through a wrapper, never touching errno ---- */
 
-static inline long st_raw6(long n, long a, long b, long c, long d, long e, long f)
-{
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    long r;
-    __asm__ volatile("syscall"
-                     : "=a"(r)
-                     : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    return r;
-}
 #define ST_RAW(n, a, b, c, d) st_raw6(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 
 /* ---- finding libc's functions ---- */

@@ -42,10 +42,11 @@ def test_the_signals_are_the_programs(preload, case):
 
 
 def test_none_is_sent_where_the_program_uses_both(preload):
-    traces = traced(preload, "both_used", 5)
+    traces = traced(preload, "both_used", 20)
     assert not traces.records("stack")
     why = "the program uses SIGURG and SIGWINCH itself, or blocks them"
-    assert {r.get("no_stack") for r in traces.records("stall")} == {why}
+    said = {r.get("no_stack") for r in traces.records("stall")}
+    assert why in said and said <= {why, None}  # one that was over before the agent looked has no reason
     assert f"samples: {why}\n" in traces.text()
     assert {f["no_stack"] for f in traces.findings} == {why}
 

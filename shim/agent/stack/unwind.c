@@ -3,16 +3,11 @@
  * libunwind follows the frame pointers. */
 #include "agent/agent.h"
 #include "agent/base/memory.h"
+#include "arch/unwind.h"
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <libunwind.h>
 #include <string.h>
-
-/* Exported by libunwind for remote unwinders (perf uses it), but declared in no header of its own.
- */
-extern int _Ux86_64_dwarf_search_unwind_table(unw_addr_space_t, unw_word_t, unw_dyn_info_t *,
-                                              unw_proc_info_t *, int, void *);
 
 struct copied {
     const uint64_t *regs;
@@ -51,7 +46,7 @@ static int find_proc_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *i
     table.u.rti.segbase = at;
     table.u.rti.table_data = at + sizeof(header);
     table.u.rti.table_len = header.count * 8 / sizeof(unw_word_t);
-    return _Ux86_64_dwarf_search_unwind_table(as, ip, &table, info, need, argument);
+    return st_search_unwind_table(as, ip, &table, info, need, argument);
 }
 
 static void put_unwind_info(unw_addr_space_t as, unw_proc_info_t *info, void *argument)
@@ -90,20 +85,15 @@ static int access_reg(unw_addr_space_t as, unw_regnum_t number, unw_word_t *valu
                       void *argument)
 {
     struct copied *c = argument;
-    static const int8_t map[] = {
-        [UNW_X86_64_RBX] = ST_RBX, [UNW_X86_64_RBP] = ST_RBP, [UNW_X86_64_R12] = ST_R12,
-        [UNW_X86_64_R13] = ST_R13, [UNW_X86_64_R14] = ST_R14, [UNW_X86_64_R15] = ST_R15,
-        [UNW_X86_64_RSP] = ST_RSP, [UNW_X86_64_RIP] = ST_RIP,
-    };
+    int ours = st_unwind_register(number);
     (void)as;
     if (write)
         return -UNW_EREADONLYREG;
-    if (number < 0 || (size_t)number >= sizeof(map) ||
-        (map[number] == 0 && number != UNW_X86_64_RBX)) {
+    if (ours < 0) {
         *value = 0; /* a register that a call does not preserve */
         return 0;
     }
-    *value = c->regs[map[number]];
+    *value = c->regs[ours];
     return 0;
 }
 
@@ -135,7 +125,7 @@ static struct st_v8_place find_place(unw_cursor_t *cursor, uint64_t pc, struct c
     unw_word_t fp;
     struct st_v8_frame frame;
     if (st_module_at(pc) || !st_v8_words(&function, &bytecode, &offset) ||
-        unw_get_reg(cursor, UNW_X86_64_RBP, &fp) < 0 ||
+        unw_get_reg(cursor, ST_UNWIND_FP, &fp) < 0 ||
         access_mem(space, fp + (uint64_t)function, &frame.function, 0, copied) < 0 ||
         access_mem(space, fp + (uint64_t)bytecode, &frame.bytecode, 0, copied) < 0 ||
         access_mem(space, fp + (uint64_t)offset, &frame.offset, 0, copied) < 0)

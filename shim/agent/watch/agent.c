@@ -16,7 +16,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <x86intrin.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -41,7 +40,7 @@ static uint64_t clock_ns(clockid_t clock)
 
 uint64_t st_ticks_now(void)
 {
-    return st_shared->tsc ? __rdtsc() : clock_ns(CLOCK_MONOTONIC);
+    return st_shared->tsc ? st_counter() : clock_ns(CLOCK_MONOTONIC);
 }
 
 uint64_t st_ticks_to_ns(uint64_t ticks)

@@ -163,10 +163,10 @@ void st_take_sample(const struct st_capture *c)
         return; /* of an iteration that is over and done with */
     memset(&e, 0, sizeof(e));
     st_task_of_capture(c, &e.task);
-    st_unwind(c->regs, c->regs[ST_RSP], c->stack, c->stack_len, &unwound);
+    st_unwind(c->regs, c->regs[ST_SP], c->stack, c->stack_len, &unwound);
     if (!st_runs(
             c->slot, c->generation,
-            &(struct st_where){&unwound, c->py, c->py_len, c->regs[ST_RSP], c->t0, NULL, NULL})) {
+            &(struct st_where){&unwound, c->py, c->py_len, c->regs[ST_SP], c->t0, NULL, NULL})) {
         stop(w);
         return;
     }
@@ -193,7 +193,7 @@ static bool sample_asleep(struct st_slot *s, struct watched *w, uint32_t index)
         st_sleeping_in(s->tid, &again) < 0 || again.sp != sleep.sp || again.pc != sleep.pc)
         return false;
     if (seen.len) {
-        uint64_t regs[ST_REGS] = {[ST_RSP] = sleep.sp, [ST_RIP] = sleep.pc};
+        uint64_t regs[ST_REGS] = {[ST_SP] = sleep.sp, [ST_PC] = sleep.pc};
         st_unwind(regs, sleep.sp, seen.bytes, seen.len, &unwound);
         struct st_where where = {&unwound, seen.py, seen.py_len, sleep.sp, w->t0, NULL, NULL};
         if (!st_runs(index, s->generation, &where)) {
@@ -256,8 +256,8 @@ static bool sample_call(struct st_slot *s, struct watched *w, uint32_t index, ui
         strcpy(detail, own);
         e.wait_kind = "thread"; /* its start: the GIL says so itself */
     }
-    st_unwind(p.regs, p.regs[ST_RSP], p.stack, p.len, &unwound);
-    struct st_where where = {&unwound, p.py, p.py_len, p.regs[ST_RSP], t0, call, p.args};
+    st_unwind(p.regs, p.regs[ST_SP], p.stack, p.len, &unwound);
+    struct st_where where = {&unwound, p.py, p.py_len, p.regs[ST_SP], t0, call, p.args};
     if (!st_runs(index, s->generation, &where)) {
         stop(w);
         return true;

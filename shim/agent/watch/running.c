@@ -289,9 +289,9 @@ void st_take_home(const struct st_capture *c)
     struct st_slot *s = st_slot_at(st_shared, c->slot);
     if (s->generation != c->generation)
         return;
-    st_unwind(c->regs, c->regs[ST_RSP], c->stack, c->stack_len, &unwound);
+    st_unwind(c->regs, c->regs[ST_SP], c->stack, c->stack_len, &unwound);
     struct st_where where = {
-        .stack = &unwound, .py = c->py, .py_len = c->py_len, .sp = c->regs[ST_RSP]};
+        .stack = &unwound, .py = c->py, .py_len = c->py_len, .sp = c->regs[ST_SP]};
     struct seen seen = look(&where);
     bool own = where.sp >= s->stack_lo && where.sp < s->stack_hi;
     if (home_at(c->slot)->generation != c->generation)

@@ -84,7 +84,7 @@ static void say_serving(uint64_t ticks)
 void st_take_listen(const struct st_capture *c)
 {
     static struct st_stack unwound;
-    st_unwind(c->regs, c->regs[ST_RSP], c->stack, c->stack_len, &unwound);
+    st_unwind(c->regs, c->regs[ST_SP], c->stack, c->stack_len, &unwound);
     if (written)
         return;
     if (!goes_on(c, &unwound))

@@ -102,7 +102,7 @@ static const char *no_room_below(const struct st_slot *s)
     uint64_t lo = stack_bottom(s), needed = room_needed();
     if (!lo || s->stack_hi < lo + 2 * needed)
         return "the thread's stack is too small for a signal";
-    if (!holds(lo, s->stack_hi, *(const volatile uint64_t *)&s->regs[ST_RSP]) ||
+    if (!holds(lo, s->stack_hi, *(const volatile uint64_t *)&s->regs[ST_SP]) ||
         !holds(lo, s->stack_hi, *(const volatile uintptr_t *)&s->home_depth))
         return "the thread was not on its own stack";
     int free = untouched(lo, needed);

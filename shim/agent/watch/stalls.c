@@ -142,10 +142,10 @@ static void take_capture(struct st_capture *c)
         st_starved_note(starved);
     if (!strict && under)
         return; /* not the program's doing */
-    st_unwind(c->regs, c->regs[ST_RSP], c->stack, c->stack_len, &unwound);
-    if (!st_runs(c->slot, c->generation,
-                 &(struct st_where){&unwound, c->py, c->py_len, c->regs[ST_RSP], c->t0, call,
-                                    c->args})) {
+    st_unwind(c->regs, c->regs[ST_SP], c->stack, c->stack_len, &unwound);
+    if (!st_runs(
+            c->slot, c->generation,
+            &(struct st_where){&unwound, c->py, c->py_len, c->regs[ST_SP], c->t0, call, c->args})) {
         st_forget_path(c->key);
         return;
     }
@@ -246,7 +246,7 @@ bool st_copy_progress(const struct st_slot *s, struct st_progress *p)
     memcpy(p->args, s->args, sizeof(p->args));
     if (!st_unmoved(s, p->seq))
         return false;
-    uint64_t sp = p->regs[ST_RSP], hi = s->stack_hi;
+    uint64_t sp = p->regs[ST_SP], hi = s->stack_hi;
     uint64_t want = hi > sp && hi - sp < COPY_MAX ? hi - sp : COPY_MAX;
     p->stack = stack_copy;
     p->len = (uint32_t)st_mem_read_some(sp, stack_copy, want);
@@ -291,10 +291,10 @@ static void report_hang(struct st_slot *s, uint32_t index, struct st_progress *p
     const struct st_call *call = &st_shared->calls[p->call];
     uint64_t thread;
     struct hang *h = hang_at(index);
-    st_unwind(p->regs, p->regs[ST_RSP], stack_copy, p->len, &unwound);
-    if (!st_runs(index, s->generation,
-                 &(struct st_where){&unwound, p->py, p->py_len, p->regs[ST_RSP], p->t0, call,
-                                    p->args})) {
+    st_unwind(p->regs, p->regs[ST_SP], stack_copy, p->len, &unwound);
+    if (!st_runs(
+            index, s->generation,
+            &(struct st_where){&unwound, p->py, p->py_len, p->regs[ST_SP], p->t0, call, p->args})) {
         /* it is claimed, and nothing is said of it */
         *h = (struct hang){.generation = s->generation, .seq = p->seq, .t0 = p->t0};
         return;

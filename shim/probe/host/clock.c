@@ -2,7 +2,6 @@
  * monotonic clock straight from libc, past whatever a preload such as libfaketime makes of it. */
 #include "probe/probe.h"
 
-#include <cpuid.h>
 #include <sys/syscall.h>
 #include <fcntl.h>
 
@@ -29,15 +28,14 @@ void st_clock_init(void)
 {
     libc_gettime = (int (*)(clockid_t, struct timespec *))st_resolve_libc("clock_gettime");
     st_shared.start_mono_ns = read_clock(CLOCK_MONOTONIC);
-    st_shared.start_ticks = __rdtsc();
+    st_shared.start_ticks = st_counter();
     st_shared.start_real_ns = read_clock(CLOCK_REALTIME);
 }
 
 /* The kernel uses the counter as its own clock only where it runs at one rate on all processors. */
-static bool kernel_trusts_tsc(void)
+static bool kernel_trusts_counter(void)
 {
-    unsigned a, b, c, d;
-    if (!__get_cpuid(0x80000007, &a, &b, &c, &d) || !(d & 1 << 8))
+    if (!st_counter_is_steady())
         return false;
     char name[8] = {0};
     long fd = ST_RAW(SYS_openat, AT_FDCWD,
@@ -47,7 +45,7 @@ static bool kernel_trusts_tsc(void)
         return true; /* no /sys in a container: the processor's word has to do */
     ST_RAW(SYS_read, fd, name, sizeof(name) - 1, 0);
     ST_RAW(SYS_close, fd, 0, 0, 0);
-    return name[0] == 't' && name[1] == 's' && name[2] == 'c';
+    return !__builtin_memcmp(name, ST_COUNTER_NAME, sizeof(ST_COUNTER_NAME) - 1);
 }
 
 /* When the first loop appears. The two clocks were read together at start-up; read together again,
@@ -56,7 +54,7 @@ static bool kernel_trusts_tsc(void)
 void st_clock_calibrate(void)
 {
     enum { ENOUGH_NS = 2000000 };
-    if (!kernel_trusts_tsc()) {
+    if (!kernel_trusts_counter()) {
         st_tsc = false;
         st_shared.start_ticks = st_shared.start_mono_ns;
         st_shared.ns_per_tick = 1;
@@ -65,7 +63,7 @@ void st_clock_calibrate(void)
     uint64_t ns, ticks;
     do {
         ns = read_clock(CLOCK_MONOTONIC) - st_shared.start_mono_ns;
-        ticks = __rdtsc() - st_shared.start_ticks;
+        ticks = st_counter() - st_shared.start_ticks;
     } while (ns < ENOUGH_NS);
     st_shared.ns_per_tick = (double)ns / (double)ticks;
     st_tsc = true;

@@ -11,6 +11,8 @@
  * time, or get one such signal. */
 #include "host.h"
 
+#include "arch/stubs.h"
+
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -18,8 +20,7 @@ bool st_makes_contexts;
 _Thread_local uint64_t st_altstack __attribute__((tls_model("initial-exec")));
 
 /* The handler's way back. Not libc's: what is installed past libc brings its own. */
-__asm__(".text\n\t.type st_restorer, @function\n"
-        "st_restorer:\n\tmovq $15, %rax\n\tsyscall\n\t.size st_restorer, .-st_restorer");
+ST_RESTORER
 extern void st_restorer(void) __attribute__((visibility("hidden")));
 
 void st_signals_init(void)
@@ -178,9 +179,4 @@ WRAPPER(sigaltstack, int, (const stack_t *stack, stack_t *old))
 
 /* From here on a thread's stack pointer may be on a stack of the program's own making. The
  * arguments are passed on as they are, however many there are. */
-__asm__(
-    ".text\n\t.p2align 4\n\t.globl makecontext\n\t.type makecontext, @function\nmakecontext:\n\t"
-    ".cfi_startproc\n\t"
-    "movb $1, st_makes_contexts(%rip)\n\t"
-    "jmp *real_makecontext(%rip)\n\t"
-    ".cfi_endproc\n\t.size makecontext, .-makecontext");
+ST_NOTE_AND_PASS_ON(makecontext, st_makes_contexts)

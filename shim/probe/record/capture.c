@@ -10,11 +10,9 @@
 
 static struct st_capture captures[ST_CAPTURES];
 
-/* Not memcpy: in a program built with AddressSanitizer that is a function which checks what it
- * copies, and a whole stack holds redzones. */
 void st_copy(void *to, const void *from, size_t n)
 {
-    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+    st_copy_bytes(to, from, n);
 }
 
 /* A free buffer, for this thread to fill; NULL: there is none. */
@@ -128,7 +126,7 @@ void st_capture(struct st_slot *s, uint64_t ticks, unsigned class, bool strict,
     for (int i = 0; i < ST_ARGS; i++)
         c->args[i] = s->args[i];
     c->what = *what;
-    c->stack_len = st_capture_stack(c->stack, s, s->regs[ST_RSP]);
+    c->stack_len = st_capture_stack(c->stack, s, s->regs[ST_SP]);
     c->py_len = st_capture_python(c->py, ST_PY_MAX, st_read_own, NULL);
     st_py_check_all(&st_shared.py, c->py, c->py_len, st_read_own, NULL);
     if (s->perhaps) {
@@ -172,7 +170,7 @@ static bool ST_COLD capture_here(struct st_slot *s, bool listens)
     c->slot = (uint16_t)s->index;
     c->generation = s->generation;
     c->t0 = st_now();
-    c->stack_len = st_capture_stack(c->stack, s, c->regs[ST_RSP]);
+    c->stack_len = st_capture_stack(c->stack, s, c->regs[ST_SP]);
     c->py_len = st_capture_python(c->py, ST_PY_MAX, st_read_own, NULL);
     mark_frames(c);
     /* release: the agent sees all of the above */

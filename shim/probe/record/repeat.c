@@ -16,15 +16,15 @@ static _Atomic bool used;
 static uint64_t mix_native(uint64_t hash, const struct st_slot *s)
 {
     enum { WORDS = 128, FRAMES = 32, NEAR = 1 << 24 };
-    const uint64_t *word = (const uint64_t *)(uintptr_t)(s->regs[ST_RSP] & ~7ul);
+    const uint64_t *word = (const uint64_t *)(uintptr_t)(s->regs[ST_SP] & ~7ul);
     const uint64_t *end = (const uint64_t *)(uintptr_t)s->stack_hi;
     if ((uintptr_t)word < s->stack_lo || word >= end)
         return hash; /* a coroutine's stack: its bounds are not known */
     for (int i = 0; i < WORDS && word + i < end; i++)
-        if (word[i] - s->regs[ST_RIP] + NEAR < 2 * NEAR)
+        if (word[i] - s->regs[ST_PC] + NEAR < 2 * NEAR)
             hash = st_mix(hash, word[i]);
     /* code that keeps frame pointers, as what a JIT compiler writes does */
-    const uint64_t *frame = (const uint64_t *)(uintptr_t)s->regs[ST_RBP];
+    const uint64_t *frame = (const uint64_t *)(uintptr_t)s->regs[ST_FP];
     for (int i = 0; i < FRAMES && !((uintptr_t)frame & 7) && frame > word && frame + 1 < end; i++) {
         hash = st_mix(hash, frame[1]);
         word = frame;
@@ -40,8 +40,8 @@ static uint64_t key_of(const struct st_slot *s, unsigned class, bool strict)
     struct st_py_raw raw[PYTHON_FRAMES];
     uint64_t hash = st_mix(s->call, (uint64_t)s->index << 32 | s->generation);
     hash = st_mix(hash, class << 1 | strict);
-    hash = st_mix(hash, s->regs[ST_RIP]);
-    hash = st_mix(hash, s->regs[ST_RSP]);
+    hash = st_mix(hash, s->regs[ST_PC]);
+    hash = st_mix(hash, s->regs[ST_SP]);
     int n = st_capture_python(raw, PYTHON_FRAMES, st_read_own, NULL);
     for (int i = 0; i < n; i++)
         hash = st_mix(st_mix(hash, raw[i].code), raw[i].instr);

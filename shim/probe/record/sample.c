@@ -5,6 +5,7 @@
  * visible to this thread by membarrier, and only then looks whether the thread is in a call; a
  * thread that is about to begin one sees `sampling` and waits until the signal has come. So no call
  * of the program is ever interrupted, and none returns EINTR, because of us. */
+#include "arch/context.h"
 #include "probe/probe.h"
 
 #include <sys/syscall.h>
@@ -19,7 +20,7 @@ void ST_COLD st_wait_sample(struct st_slot *s)
     enum { PATIENCE_NS = 2000000 };
     uint64_t start = st_now();
     while (atomic_load_explicit(&s->sampling, memory_order_relaxed)) {
-        _mm_pause();
+        st_pause();
         if ((double)(st_now() - start) * st_shared.ns_per_tick > PATIENCE_NS) {
             if (!st_is_filtered())
                 st_signal_retract();
@@ -55,10 +56,6 @@ static int read_safely(void *context, uint64_t address, void *buffer, size_t n)
 
 static void copy_interrupted(struct st_slot *s, const ucontext_t *u)
 {
-    static const uint8_t from[ST_REGS] = {
-        [ST_RBX] = REG_RBX, [ST_RBP] = REG_RBP, [ST_R12] = REG_R12, [ST_R13] = REG_R13,
-        [ST_R14] = REG_R14, [ST_R15] = REG_R15, [ST_RSP] = REG_RSP, [ST_RIP] = REG_RIP,
-    };
     struct st_capture *c = st_capture_take();
     if (!c)
         return;
@@ -71,9 +68,8 @@ static void copy_interrupted(struct st_slot *s, const ucontext_t *u)
     c->generation = s->generation;
     c->t0 = s->iter_t0;
     c->ticks = st_now() - s->iter_t0;
-    for (int i = 0; i < ST_REGS; i++)
-        c->regs[i] = (uint64_t)u->uc_mcontext.gregs[from[i]];
-    c->stack_len = st_capture_stack(c->stack, s, c->regs[ST_RSP]);
+    st_interrupted_registers(u, c->regs);
+    c->stack_len = st_capture_stack(c->stack, s, c->regs[ST_SP]);
     c->py_len = st_capture_python(c->py, ST_PY_MAX, read_safely, &c->page);
     /* release: the agent sees all of the above */
     atomic_store_explicit(&c->state, ST_CAPTURE_READY, memory_order_release);

@@ -47,7 +47,7 @@ bool ST_COLD st_nested(struct st_slot *s, enum st_call_id call)
             return false;
     }
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-    uintptr_t outer = s->regs[ST_RSP];
+    uintptr_t outer = s->regs[ST_SP];
     /* The stack grows down: what runs inside the call runs below its frame. A handler on an
      * alternate stack is far away in either direction and counts as inside. */
     if (here <= outer || here - outer > ST_SAME_STACK)

@@ -28,12 +28,9 @@ static inline uint64_t tag_of(uint64_t hash)
     return (hash << 16 | hash >> 48) & ~holder_mask; /* other bits than the index */
 }
 
-/* pthread_self, which is a call: the thread's control block holds its own address. */
 static inline uint64_t own_pthread(void)
 {
-    uint64_t self;
-    __asm__("movq %%fs:16, %0" : "=r"(self));
-    return self & holder_mask;
+    return st_pthread_self() & holder_mask;
 }
 
 static inline void taken(const void *sem)

@@ -69,6 +69,7 @@
 #include <wchar.h>
 #include <wordexp.h>
 
+#include "arch/stubs.h"
 #include "probe/probe.h"
 #include "stream.h"
 
@@ -113,18 +114,10 @@ void st_resolve_all(void);
         return loop_##symbol arguments;                                                            \
     }
 
-/* A wrapper that, off the loop threads, passes on all that it was given without looking at it:
- * registers (the count of vector registers in %al among them) and stack. In C, a variadic function
- * saves up to 14 registers before its first line. On a loop thread it goes to the function that
- * follows. %r11 is free at a function's entry, variadic or not. */
+/* A wrapper that, off the loop threads, passes on all that it was given without looking at it (see
+ * ST_PASS_ON); on a loop thread it is the function that follows. */
 #define VARIADIC_ON_LOOP(symbol, result, parameters)                                               \
-    __asm__(".text\n\t.p2align 4\n\t.globl " #symbol "\n\t.type " #symbol ", @function\n" #symbol  \
-            ":\n\t.cfi_startproc\n\t"                                                              \
-            "movq st_self@gottpoff(%rip), %r11\n\t"                                                \
-            "cmpq $0, %fs:(%r11)\n\t"                                                              \
-            "jne pass_" #symbol "\n\t"                                                             \
-            "jmp *real_" #symbol "(%rip)\n\t"                                                      \
-            ".cfi_endproc\n\t.size " #symbol ", .-" #symbol);                                      \
+    ST_PASS_ON(symbol)                                                                             \
     result pass_##symbol parameters;                                                               \
     __attribute__((used, noinline)) result pass_##symbol parameters
 

@@ -53,11 +53,9 @@ static inline bool st_stream_locked(const FILE *f)
         int lock, count;
         const void *owner;
     } *lock = (const void *)f->_lock;
-    const void *self;
     if (f->_flags & USER_LOCK || !lock || __atomic_load_n(&lock->lock, __ATOMIC_RELAXED) == 0)
         return false;
-    __asm__("movq %%fs:16, %0" : "=r"(self)); /* pthread_self(), without a call */
-    return __atomic_load_n(&lock->owner, __ATOMIC_RELAXED) != self;
+    return (uintptr_t)__atomic_load_n(&lock->owner, __ATOMIC_RELAXED) != st_pthread_self();
 }
 
 static inline bool st_has_input(const FILE *f)
