@@ -133,6 +133,8 @@ stalltrace_agent_la_SOURCES = \
 	shim/agent/watch/iteration_time.c \
 	shim/agent/watch/iterations.c \
 	shim/agent/watch/iterations.h \
+	shim/agent/watch/late_names.c \
+	shim/agent/watch/late_names.h \
 	shim/agent/watch/losses.c \
 	shim/agent/watch/others.c \
 	shim/agent/watch/outside.c \

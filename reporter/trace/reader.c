@@ -160,6 +160,7 @@ void trace_release(struct trace *trace)
 void trace_free(struct trace *trace)
 {
     trace_release(trace);
+    trace_free_names(trace);
     map_free(&trace->modules, free);
     map_free(&trace->loop_by_id, NULL);
     map_free(&trace->thresholds, NULL);

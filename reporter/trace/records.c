@@ -102,6 +102,8 @@ static bool read_known(struct trace *trace, const char *type, struct json_object
         return trace_read_more(trace, record, sink);
     if (strcmp(type, "stack") == 0)
         return trace_read_stack(trace, record);
+    if (strcmp(type, "names") == 0)
+        return trace_read_names(trace, record);
     if (strcmp(type, "module") == 0)
         return trace_read_module(trace, record);
     if (strcmp(type, "loop") == 0)

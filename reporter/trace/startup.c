@@ -61,8 +61,8 @@ bool trace_in_startup(const struct trace *trace, const struct stall *stall, bool
 
 bool trace_is_moment(const char *line, size_t len)
 {
-    static const char *const types[] = {"\"process\"", "\"loop\"", "\"loop_end\"",
-                                        "\"loop_stopped\"", "\"serving\""};
+    static const char *const types[] = {"\"process\"",      "\"loop\"",    "\"loop_end\"",
+                                        "\"loop_stopped\"", "\"serving\"", "\"names\""};
     static const char begins[] = "{\"type\":";
     if (len < sizeof(begins) || memcmp(line, begins, sizeof(begins) - 1) != 0)
         return false;
@@ -82,8 +82,11 @@ void trace_find_moments(struct trace *trace)
     if (trace_open(&early, trace->path) < 0)
         return;
     early->only_moments = true;
-    if (trace_read(early, NULL) == 0 && early->state == TRACE_GOOD)
+    if (trace_read(early, NULL) == 0 && early->state == TRACE_GOOD) {
         trace->moments = early->moments;
+        trace->late_names = early->late_names;
+        early->late_names = (struct map){0};
+    }
     trace->moments.reached = false;
     trace_free(early);
 }

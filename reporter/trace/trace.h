@@ -44,6 +44,13 @@ struct stack {
     bool broken; /* the outer frames are missing */
 };
 
+/* What a perf map called code after the stacks `since` to `until` were written. */
+struct late_name {
+    uint64_t since, until;
+    const char *name;
+    struct late_name *next; /* of the same address */
+};
+
 /* An iteration that was among the longest of its loop. */
 struct long_iteration {
     uint64_t at_ns, elapsed_ns;
@@ -223,6 +230,7 @@ struct trace {
     struct loss *losses; /* as recorded, one of each code; see losses.h for all there are */
     size_t loss_count, loss_cap;
 
+    struct map late_names; /* by pc: struct late_name */
     struct map loop_by_id, modules, stacks, open_stalls;
     uint64_t iteration_threshold_ns;
     struct map thresholds; /* hash of the class's name → ns + 1 */
@@ -279,6 +287,8 @@ struct json_object;
 /* Of trace_record: where a thread was (records_stacks.c). False: something was missing. */
 bool trace_read_module(struct trace *trace, struct json_object *record);
 bool trace_read_stack(struct trace *trace, struct json_object *record);
+bool trace_read_names(struct trace *trace, struct json_object *record);
+void trace_free_names(struct trace *trace);
 
 /* The same: stalls (records_stalls.c). */
 void trace_read_thresholds(struct trace *trace, struct json_object *thresholds);

@@ -100,6 +100,8 @@ BROKEN = {
     "a stack of nothing": ("members", [PROCESS, LOOP, {**STACK, "frames": []}]),
     "loop not defined": ("defined", [PROCESS, MODULE, STACK, call(1, 1, 50)]),
     "module not defined": ("defined", [PROCESS, LOOP, STACK]),
+    "late name of no stack": ("defined", [*HEAD, {"type": "names", "stack": 1, "names": [
+        {"pc": "0xffff", "name": "f", "since": 1}]}]),
     "stack not defined": ("defined", [PROCESS, LOOP, MODULE, call(1, 1, 50)]),
     "end of a stall not defined": ("defined", [*HEAD, ends(1, 50)]),
     "stall twice": ("once", [*HEAD, call(1, 1, 50), call(1, 100, 50)]),

@@ -20,6 +20,8 @@ struct st_shared *st_shared = &shared;
 
 static char path[64];
 
+static volatile uint64_t asked;
+
 static void remove_map(void)
 {
     unlink(path);
@@ -34,6 +36,17 @@ static void ask(uint64_t pc)
         abort();
     struct frame frame = {0};
     name_jit_frame(&frame, intern(name));
+}
+
+static bool wants_all(uint64_t start, uint64_t size)
+{
+    return start + size > 0;
+}
+
+static void take(uint64_t start, uint64_t size, const char *name)
+{
+    if (size == 0 || start == 0 || strnlen(name, 512) == 512)
+        asked = start;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -55,11 +68,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ask(pc);
     if (write(fd, data + size / 2, size - size / 2) < 0)
         abort();
+    st_perfmap_news(false, wants_all, take);
     ask(pc);
     ask(pc + 0x1000);
     if (ftruncate(fd, (off_t)(size / 3)) != 0)
         abort();
     ask(pc);
+    st_perfmap_news(true, wants_all, take);
     close(fd);
     reset_interned();
     return 0;

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 
 /* A process with more code than this has its oldest pieces forgotten. */
-enum { MAX_PIECES = 1 << 19, BLOCK = 64 * 1024, MOST_AT_ONCE = 64 << 20 };
+enum { MAX_PIECES = 1 << 19, BLOCK = 64 * 1024, MOST_AT_ONCE = 64 << 20, MOST_AT_END = 4 << 20 };
 
 struct piece {
     uint64_t start;
@@ -27,12 +27,15 @@ static struct piece *pieces; /* mapped when the first map is found; pages are us
 static uint64_t count;       /* pieces seen; the ring holds the latest MAX_PIECES */
 static uint64_t read_to;     /* offset of the first line that is not read yet */
 static uint64_t inode;
+static uint64_t shown;    /* pieces of those that st_perfmap_news has gone through */
+static struct stat as_of; /* the file, when it did so */
 static char last[64]; /* what lies before read_to: as much of it as there is, at the end of this */
 static size_t last_length;
 
 void st_perfmap_reset(void)
 {
-    count = read_to = inode = last_length = 0;
+    count = read_to = inode = last_length = shown = 0;
+    memset(&as_of, 0, sizeof(as_of));
 }
 
 /* Anybody may have put something else there: only a regular file of ours or root's is read. */
@@ -116,13 +119,14 @@ static void keep_last(const char *end, size_t length)
     memcpy(last + sizeof(last) - last_length, end - last_length, last_length);
 }
 
-static void read_news(int fd)
+static void read_news(int fd, bool ends)
 {
     static char block[BLOCK];
     check_same(fd);
-    /* so much in one go; no more at all while somebody waits for this thread to end */
-    for (uint64_t most = read_to + MOST_AT_ONCE;
-         read_to < most && !atomic_load(&st_shared->stop);) {
+    /* so much in one go; while somebody waits for this thread to end no more at all, but for the
+     * last look */
+    for (uint64_t most = read_to + (ends ? MOST_AT_END : MOST_AT_ONCE);
+         read_to < most && (ends || !atomic_load(&st_shared->stop));) {
         long n = syscall(SYS_pread64, fd, block, sizeof(block), read_to);
         if (n <= 0)
             return;
@@ -174,20 +178,25 @@ static const struct piece *find(uint64_t pc)
     return NULL;
 }
 
+static bool have_pieces(void)
+{
+    if (!pieces) {
+        void *p = mmap(NULL, sizeof(struct piece) * MAX_PIECES, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        pieces = p == MAP_FAILED ? NULL : p;
+    }
+    return pieces != NULL;
+}
+
 bool st_perfmap_name(uint64_t pc, char *out, size_t size)
 {
     int fd = open_map();
     bool found = false;
     if (fd < 0)
         return false;
-    if (!pieces) {
-        void *p = mmap(NULL, sizeof(struct piece) * MAX_PIECES, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        pieces = p == MAP_FAILED ? NULL : p;
-    }
     /* where it was written anew since it was read: once more */
-    for (int i = 0; pieces && !found && i < 2; i++) {
-        read_news(fd);
+    for (int i = 0; have_pieces() && !found && i < 2; i++) {
+        read_news(fd, false);
         const struct piece *m = find(pc);
         if (!m)
             break;
@@ -197,4 +206,38 @@ bool st_perfmap_name(uint64_t pc, char *out, size_t size)
     }
     syscall(SYS_close, fd);
     return found;
+}
+
+/* Has it been written to since the last time? */
+static bool is_news(int fd)
+{
+    struct stat now, then = as_of;
+    if (syscall(SYS_fstat, fd, &now) < 0)
+        return false;
+    as_of = now;
+    return now.st_ino != then.st_ino || now.st_size != then.st_size ||
+           now.st_mtim.tv_sec != then.st_mtim.tv_sec || now.st_mtim.tv_nsec != then.st_mtim.tv_nsec;
+}
+
+void st_perfmap_news(bool ends, bool (*wanted)(uint64_t start, uint64_t size),
+                     void (*take)(uint64_t start, uint64_t size, const char *name))
+{
+    static char name[512];
+    int fd = open_map();
+    if (fd < 0)
+        return;
+    bool news = is_news(fd) || ends;
+    if (news && have_pieces()) {
+        struct stat now = as_of;
+        read_news(fd, ends);
+        as_of = now; /* forgotten where it was written anew */
+        if (count > MAX_PIECES && shown < count - MAX_PIECES)
+            shown = count - MAX_PIECES;
+        while (shown < count) {
+            const struct piece *m = &pieces[shown++ % MAX_PIECES];
+            if (wanted(m->start, m->size) && copy_name(fd, m, name, sizeof(name)))
+                take(m->start, m->size, name);
+        }
+    }
+    syscall(SYS_close, fd);
 }

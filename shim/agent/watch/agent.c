@@ -4,6 +4,7 @@
 #include "agent/base/kernel.h"
 #include "agent/base/output.h"
 #include "agent/lang/python.h"
+#include "late_names.h"
 #include "running.h"
 #include "signal.h"
 #include "starved.h"
@@ -259,6 +260,7 @@ static uint64_t look_around(bool stats)
     }
     st_take_captures();
     st_look_at_asides();
+    st_late_names_look(false);
     st_free_ended();
     return next;
 }
@@ -292,6 +294,7 @@ static void finish(uint32_t why)
     if (why == ST_STOP_FORK)
         return; /* it goes on */
     write_figures();
+    st_late_names_look(true);
     js_last_try();
     st_losses_write();
     tell_runs();
@@ -337,6 +340,7 @@ EXPORT void *stalltrace_agent_main(void *argument)
             written = now;
         }
         if (asked) {
+            st_late_names_look(true);
             js_last_try();
             tell_runs();
             if (st_shared->exec)

@@ -4,6 +4,7 @@
 #include "agent/base/redact.h"
 #include "agent/base/kernel.h"
 #include "agent/stack/perfmap.h"
+#include "late_names.h"
 #include "places.h"
 #include "agent/lang/python.h"
 #include "agent/base/room.h"
@@ -127,6 +128,21 @@ static uint64_t hash_stack(const struct st_call *call, const struct st_stack *st
     return h ? h : 1;
 }
 
+/* The frames of the record that have neither module nor name. */
+enum { NAMELESS = 64 };
+static struct {
+    uint64_t pc, at;
+} nameless[NAMELESS];
+static uint32_t nameless_count;
+
+static void note_nameless(uint64_t pc, uint64_t at)
+{
+    if (nameless_count == NAMELESS)
+        return;
+    nameless[nameless_count].pc = pc;
+    nameless[nameless_count++].at = at;
+}
+
 static void add_frame(uint64_t pc, bool exact, bool eval, const struct st_v8_place *place)
 {
     const struct st_module *m = NULL;
@@ -143,6 +159,8 @@ static void add_frame(uint64_t pc, bool exact, bool eval, const struct st_v8_pla
             js_string("symbol", name);
             if (place && st_v8_is_in(place, name))
                 js_number("line", place->line);
+        } else {
+            note_nameless(pc, exact ? pc : pc - 1);
         }
     }
     if (exact)
@@ -244,6 +262,7 @@ static void make_stack(const struct st_call *call, const struct st_stack *stack,
                        const struct st_py_raw *py, int python)
 {
     uint64_t call_pc = call ? real_address(call) : 0;
+    nameless_count = 0;
     js_begin("stack");
     js_number("stack", stack_count + 1);
     js_open("frames", '[');
@@ -303,6 +322,8 @@ uint32_t st_record_stack(const struct st_call *call, const struct st_stack *stac
     stack_table[slot].hash = hash;
     stack_table[slot].id = ++stack_count;
     stack_table[slot].place = p;
+    for (uint32_t i = 0; i < nameless_count; i++)
+        st_late_name(nameless[i].pc, nameless[i].at, stack_count);
     p->stacks++;
     if (!p->stack)
         p->stack = stack_count;
@@ -338,6 +359,7 @@ void st_records_reset(void)
     st_places_reset();
     stack_count = 0;
     st_perfmap_reset();
+    st_late_names_reset();
     st_v8_reset();
     memset(stack_table, 0, sizeof(stack_table));
 }

@@ -1,9 +1,10 @@
 # Programs whose loops stop, begin late, or are no loops of theirs.
 check_PROGRAMS += tests/programs/verdict/ppoll_on_epoll tests/programs/verdict/before_first_wait \
-	tests/programs/verdict/first_turns
+	tests/programs/verdict/first_turns tests/programs/verdict/late_map
 tests_programs_verdict_ppoll_on_epoll_CFLAGS = $(PROGRAM_CFLAGS)
 tests_programs_verdict_before_first_wait_CFLAGS = $(PROGRAM_CFLAGS)
 tests_programs_verdict_first_turns_CFLAGS = $(PROGRAM_CFLAGS)
+tests_programs_verdict_late_map_CFLAGS = $(PROGRAM_CFLAGS)
 
 EXTRA_DIST += \
 	tests/programs/verdict/event_machine.rb \
@@ -11,6 +12,7 @@ EXTRA_DIST += \
 	tests/programs/verdict/plain.rb \
 	tests/programs/verdict/polls.py \
 	tests/programs/verdict/qt_first_callback.cpp \
+	tests/e2e/test_late_names.py \
 	tests/e2e/test_verdict_homes.py \
 	tests/programs/verdict/trace_size.py \
 	tests/programs/verdict/stopped_loop.py \
