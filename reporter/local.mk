@@ -4,6 +4,7 @@ libreporter_la_SOURCES = \
 	reporter/commands/baseline_command.c \
 	reporter/commands/check.c \
 	reporter/commands/commands.h \
+	reporter/commands/diff.c \
 	reporter/commands/doctor.c \
 	reporter/commands/jsmaps.c \
 	reporter/commands/jsmaps.h \
@@ -38,6 +39,8 @@ libreporter_la_SOURCES = \
 	reporter/doctor/untraceable.c \
 	reporter/doctor/untraceable.h \
 	reporter/doctor/statement.c \
+	reporter/formats/format_diff.c \
+	reporter/formats/format_diff.h \
 	reporter/formats/format_json.c \
 	reporter/formats/format_json.h \
 	reporter/formats/format_json_parts.c \
@@ -56,6 +59,8 @@ libreporter_la_SOURCES = \
 	reporter/model/baseline.c \
 	reporter/model/baseline.h \
 	reporter/model/baseline_file.c \
+	reporter/model/compare.c \
+	reporter/model/compare.h \
 	reporter/model/criteria.c \
 	reporter/model/criteria.h \
 	reporter/model/details.c \

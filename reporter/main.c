@@ -21,6 +21,7 @@ static const struct command {
     {"stats", cmd_stats, "show how long the iterations of each loop took"},
     {"check", cmd_check, "exit with 1 if a recording has findings, for CI"},
     {"baseline", cmd_baseline, "write down the findings that are known, for `check --baseline`"},
+    {"diff", cmd_diff, "say what is new, gone or worse in another recording"},
     {"suppress", cmd_suppress, "write rules that accept what a recording found"},
     {"doctor", cmd_doctor, "say whether a program can be traced"},
 };

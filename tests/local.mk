@@ -111,6 +111,7 @@ E2E_TESTS = \
 	tests/e2e/test_clean.py \
 	tests/e2e/test_company.py \
 	tests/e2e/test_completion.py \
+	tests/e2e/test_diff.py \
 	tests/e2e/test_doctor.py \
 	tests/e2e/test_early.py \
 	tests/e2e/test_cut_short.py \

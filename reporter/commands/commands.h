@@ -12,6 +12,7 @@ int cmd_report(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_baseline(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
 int cmd_suppress(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 

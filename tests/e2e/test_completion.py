@@ -24,6 +24,8 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     (("su",), {"suppress"}, {"run"}),
     (("ba",), {"baseline"}, {"run"}),
     (("baseline", "--"), {"--prune", "--force", "--suppressions"}, {"--strict"}),
+    (("diff", "--"), {"--noise", "--by", "--per", "--format"}, {"--strict"}),
+    (("diff", "--by", ""), {"total", "max", "count"}, set()),
     (("check", "--ba"), {"--baseline"}, {"--fail-on"}),
     (("-",), {"--help", "--version"}, {"run"}),
     (("suppress", "--"), {"--list", "--suppressions", "--output"}, {"--strict"}),

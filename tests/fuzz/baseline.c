@@ -32,6 +32,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     run_command(cmd_check, "--baseline", baseline, trace, NULL);
     run_command(cmd_report, "--baseline", baseline, trace, NULL);
     run_command(cmd_report, "--format", "json", "--baseline", baseline, trace, NULL);
+    run_command(cmd_diff, baseline, trace, NULL);
+    run_command(cmd_diff, "--format", "json", trace, baseline, NULL);
     run_command(cmd_baseline, "--force", baseline, trace, NULL);
     run_command(cmd_baseline, "--force", "--prune", baseline, trace, NULL);
     forget_command();
