@@ -25,9 +25,18 @@ ST_ROWS(home, struct home)
 /* The code of run functions in the modules that have been seen. */
 static struct {
     uint64_t lo, hi;
+    const char *function;
     bool counts;
 } ranges[MAX_RANGES];
 static uint32_t range_count;
+
+static const struct {
+    const char *symbol, *function;
+} turns[] = {
+#define RUN_BY_TURNS(symbol, function) {symbol, function},
+#include "common/runtimes.def"
+};
+static bool by_turns[sizeof(turns) / sizeof(*turns)]; /* an object exports the symbol */
 
 /* Python's own function that says whether it ends; it only reads a word. */
 static int (*is_finalizing)(void);
@@ -51,6 +60,7 @@ void st_running_reset(void)
 {
     st_rows_clear(&home_rows, sizeof(struct home));
     memset(remembered, 0, sizeof(remembered));
+    memset(by_turns, 0, sizeof(by_turns));
     range_count = 0;
     is_finalizing = NULL;
 }
@@ -87,19 +97,33 @@ void st_running_learn(struct st_module *m, const char *path)
         ends = st_py_symbol_sized(&symbols, "_Py_IsFinalizing", &size);
     if (ends && size)
         is_finalizing = (int (*)(void))(uintptr_t)ends;
+    for (size_t i = 0; i < sizeof(turns) / sizeof(*turns); i++)
+        by_turns[i] |= st_py_symbol_sized(&symbols, turns[i].symbol, &size) != 0;
     for (size_t i = 0; i < sizeof(natives) / sizeof(*natives) && range_count < MAX_RANGES; i++) {
         uint64_t lo = st_py_symbol_sized(&symbols, natives[i].function, &size);
         if (lo && size) {
             ranges[range_count].lo = lo;
             ranges[range_count].hi = lo + size;
+            ranges[range_count].function = natives[i].function;
             ranges[range_count++].counts = natives[i].counts;
         }
     }
 }
 
+/* Does the function run its loop, and not one turn of it? */
+static bool runs_all_of_it(const char *function)
+{
+    for (size_t i = 0; i < sizeof(turns) / sizeof(*turns); i++)
+        if (by_turns[i] && !strcmp(turns[i].function, function))
+            return false;
+    return true;
+}
+
 static void look_at_native(const struct st_stack *stack, struct seen *seen)
 {
     bool in_module = false;
+    for (uint32_t i = 0; i < stack->count; i++) /* who runs it by turns is further out */
+        st_module_at(stack->frames[i].pc - 1);
     for (uint32_t i = 0; i < stack->count; i++) {
         uint64_t pc = stack->frames[i].pc - (stack->frames[i].exact ? 0 : 1);
         const struct st_module *m = st_module_at(pc);
@@ -108,7 +132,7 @@ static void look_at_native(const struct st_stack *stack, struct seen *seen)
         seen->any |= in_module;
         seen->switches |= m && m->switches;
         for (uint32_t k = 0; k < range_count; k++) {
-            if (pc < ranges[k].lo || pc >= ranges[k].hi)
+            if (pc < ranges[k].lo || pc >= ranges[k].hi || !runs_all_of_it(ranges[k].function))
                 continue;
             seen->any = true;
             seen->native = (int)i;
