@@ -132,9 +132,12 @@ static void add_finding(const struct text *t, const struct finding *finding, siz
     if (finding->profile != NULL)
         text_iteration(t, finding->profile);
     text_stack(t, finding->view);
-    if (finding->view->interpreter != NULL) {
+    const char *interpreter = finding->view->interpreter;
+    if (interpreter == NULL && interprets_java(finding->view))
+        interpreter = "Java";
+    if (interpreter != NULL) {
         text_note(t);
-        sb_addf(t->out, "%s\n", hint_for_interpreter(finding->view->interpreter));
+        sb_addf(t->out, "%s\n", hint_for_interpreter(interpreter));
     }
 }
 

@@ -138,7 +138,7 @@ static struct finding *whole_function(struct model *model, const struct stall *s
     const struct frame *culprit = view->culprit < 0 ? NULL : &view->frames[view->culprit];
     *places = NULL;
     if (stall->kind != STALL_CALL || culprit == NULL || culprit->lang == LANG_PYTHON ||
-        culprit->lang == LANG_NATIVE)
+        culprit->lang == LANG_NATIVE || interprets_java(view))
         return NULL;
     uint64_t key =
         finding_key(place_function_key(view, stall->kind, stall->call), rule, stall->startup);

@@ -101,7 +101,13 @@ static uint64_t interpreter_key(const struct stack_view *view, enum stall_kind k
             continue;
         hash = add(hash, frame->function);
         hash = add_number(hash, frame->vaddr);
-        told++;
+        if (frame->lang != LANG_JIT) {
+            told++;
+            continue;
+        }
+        hash = add_number(hash, frame->address);
+        if (!is_java_interpreter(frame))
+            break; /* the compiled method that called those, and where it did so */
     }
     return hash;
 }
@@ -126,6 +132,9 @@ uint64_t place_key(const struct stack_view *view, enum stall_kind kind, const ch
         return frame->function != NULL || frame->file != NULL ? hash
                                                               : add_number(hash, frame->vaddr);
     }
+    /* It called what has no name: where it did so is all that tells it from its other calls. */
+    if (interprets_java(view))
+        return add_number(hash, frame->address);
     if (place_is_function(view))
         return hash;
     if (has_line)

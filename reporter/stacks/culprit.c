@@ -85,7 +85,7 @@ static bool runs_a_loop(const struct frame *frame)
         if (strcmp(frame->function, native[i]) == 0)
             return true;
     }
-    return false;
+    return frame->lang == LANG_NATIVE && starts_with(frame->function, "camlLwt_main__run_");
 }
 
 static bool is_import_machinery(const struct frame *frame)
@@ -146,6 +146,22 @@ static void own_generated_code(struct stack_view *view)
     }
 }
 
+/* What OCaml calls through is C without a source, its runtime's or a library's (`unix_sleep`):
+ * stubs say less than the line that called them. */
+static void disown_stubs(struct stack_view *view)
+{
+    size_t inner = view->count;
+    for (size_t i = 0; i < view->count && inner == view->count; i++) {
+        if (is_ocaml(&view->frames[i]) && view->frames[i].file != NULL)
+            inner = i;
+    }
+    for (size_t i = 0; inner < view->count && i < inner; i++) {
+        struct frame *frame = &view->frames[i];
+        if (frame->lang == LANG_NATIVE && frame->file == NULL && frame->origin == ORIGIN_USER)
+            frame->origin = ORIGIN_RUNTIME;
+    }
+}
+
 /* In this order: the user's code under the loop; a package under the loop; the user's code around
  * the loop; code that was made at run time; then ever less useful places, so that there is always
  * an answer. A system library comes before a runtime (what Python called says more than that Python
@@ -198,6 +214,7 @@ void find_culprit(struct stack_view *view, const char *exe, const struct app_dir
         frame->outside_loop = i > loop_at;
     }
     own_generated_code(view);
+    disown_stubs(view);
     view->natural = view->culprit = choose(view);
     ptrdiff_t narrowed = app_dirs != NULL ? choose_in(view, app_dirs) : -1;
     if (narrowed >= 0)

@@ -37,6 +37,9 @@ const char *hint_for_interpreter(const char *interpreter)
          "PHP's functions have no names here, and stalls of several lines may be one finding; "
          "what it waited for says which call it was, and `phpspy -p PID`, while it hangs, "
          "which line"},
+        {"Java", "Java methods that the JVM interprets have no names here, and stalls of several "
+                 "may be one "
+                 "finding; `jstack PID`, while it hangs, says which it was"},
         {"Lua",
          "Lua's functions have no names here, and stalls of several lines may be one finding; "
          "what it waited for says which call it was, and debug.sethook with a traceback "

@@ -142,3 +142,9 @@ void name_jit_frame(struct frame *frame, const char *symbol)
         return;
     frame->function = symbol;
 }
+
+bool is_java_interpreter(const struct frame *frame)
+{
+    return frame->lang == LANG_JIT && frame->function != NULL &&
+           strcmp(frame->function, "Interpreter") == 0;
+}

@@ -173,11 +173,22 @@ static const char *blind_interpreter(const struct stack_view *view)
     if (culprit == NULL || culprit->origin == ORIGIN_USER || culprit->origin == ORIGIN_GENERATED)
         return NULL;
     for (size_t i = 0; i < view->count; i++) {
+        if (is_java_interpreter(&view->frames[i]))
+            return "Java";
         const char *interpreter = nameless_interpreter(view->frames[i].module);
         if (interpreter != NULL)
             return interpreter;
     }
     return NULL;
+}
+
+bool interprets_java(const struct stack_view *view)
+{
+    for (ptrdiff_t i = 0; i < view->culprit; i++) {
+        if (is_java_interpreter(&view->frames[i]))
+            return true;
+    }
+    return false;
 }
 
 struct stack_view *stack_view_new(struct symbols *symbols, const struct stack *stack,
@@ -203,6 +214,8 @@ struct stack_view *stack_view_new(struct symbols *symbols, const struct stack *s
         view->hint = hint_for_broken(view, exe);
     else if (view->interpreter != NULL)
         view->hint = hint_for_interpreter(view->interpreter);
+    else if (interprets_java(view))
+        view->hint = hint_for_interpreter("Java");
     return view;
 }
 

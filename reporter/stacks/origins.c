@@ -136,6 +136,27 @@ static const char *skip_wrapping(const char *function)
     return function;
 }
 
+bool is_ocaml(const struct frame *frame)
+{
+    return frame->lang == LANG_NATIVE && frame->function != NULL &&
+           starts_with(frame->function, "caml") &&
+           (frame->function[4] == '_' || isupper((unsigned char)frame->function[4]));
+}
+
+/* OCaml's own library and Lwt are compiled in; their files have relative paths. */
+static enum frame_origin ocaml_origin(const struct frame *frame)
+{
+    static const char *const standard[] = {"camlStdlib",  "camlCamlinternal", "camlStd_exit",
+                                           "camlUnix__",  "camlUnixLabels__", "camlThread__",
+                                           "camlMutex__", "camlEvent__",      "camlCondition__"};
+    static const char *const lwt[] = {"src/core/lwt", "src/unix/lwt_"};
+    if (frame->function[4] == '_')
+        return ORIGIN_RUNTIME;
+    if (HAS_PREFIX(frame->function, standard))
+        return ORIGIN_STDLIB;
+    return frame->file != NULL && HAS_PREFIX(frame->file, lwt) ? ORIGIN_THIRD_PARTY : ORIGIN_USER;
+}
+
 /* Code of others that was compiled into the user's own objects: Rust's crates and standard library,
  * headers of C++. ORIGIN_USER where it is not. */
 static enum frame_origin linked_in_origin(const struct frame *frame)
@@ -156,6 +177,8 @@ static enum frame_origin linked_in_origin(const struct frame *frame)
     }
     if (frame->function == NULL)
         return ORIGIN_USER;
+    if (is_ocaml(frame))
+        return ocaml_origin(frame);
     const char *function = skip_wrapping(frame->function);
     if (HAS_PREFIX(function, standard))
         return ORIGIN_STDLIB;

@@ -77,6 +77,12 @@ bool is_package_path(const char *path);
 bool is_stdlib_path(const char *path);
 /* Is it an interpreter's own object, `libpython3.11.so.1.0`, `node`? By its base name. */
 bool is_runtime_module(const char *module);
+/* Is it OCaml's, a function or its runtime's, by its name in the object? */
+bool is_ocaml(const struct frame *frame);
+/* Is it a method that HotSpot interprets: which one is not known? */
+bool is_java_interpreter(const struct frame *frame);
+/* Did the culprit, whose name is known, call such a method? */
+bool interprets_java(const struct stack_view *view);
 /* Is it an interpreter of whose functions nothing is known? Its language, or NULL. */
 const char *nameless_interpreter(const char *module);
 

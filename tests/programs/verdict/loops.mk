@@ -12,6 +12,7 @@ EXTRA_DIST += \
 	tests/programs/verdict/plain.rb \
 	tests/programs/verdict/polls.py \
 	tests/programs/verdict/qt_first_callback.cpp \
+	tests/e2e/test_stubs.py tests/programs/verdict/lwt_waits.ml \
 	tests/e2e/test_late_names.py \
 	tests/e2e/test_verdict_homes.py \
 	tests/programs/verdict/trace_size.py \
