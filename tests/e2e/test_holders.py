@@ -83,3 +83,42 @@ def test_a_stream_in_memory_has_no_descriptor(run, program):
     assert traced.exit == 0, traced
     finding = traced.only_at("fwrite", "memory_stream.c")
     assert finding["detail"] is None
+
+
+SHARED_MUTEX = """
+import asyncio, ctypes, mmap, os, time
+libc = ctypes.CDLL(None)
+memory = mmap.mmap(-1, 4096)
+mutex = ctypes.byref(ctypes.c_char.from_buffer(memory))
+attributes = ctypes.create_string_buffer(64)
+libc.pthread_mutexattr_init(attributes)
+assert libc.pthread_mutexattr_setpshared(attributes, 1) == 0
+assert libc.pthread_mutex_init(mutex, attributes) == 0
+locked, go = os.pipe(), os.pipe()
+child = os.fork()
+if child == 0:
+    libc.pthread_mutex_lock(mutex)
+    os.write(locked[1], b"1")
+    os.read(go[0], 1)
+    time.sleep(0.6)
+    libc.pthread_mutex_unlock(mutex)
+    os._exit(0)
+os.read(locked[0], 1)
+async def main():
+    await asyncio.sleep(0.05)
+    os.write(go[1], b"1")
+    assert libc.pthread_mutex_lock(mutex) == 0
+asyncio.run(main())
+os.waitpid(child, 0)
+print(child)
+"""
+
+
+def test_holder_of_a_mutex_is_another_process(run):
+    traced = run(harness.PYTHON, "-c", SHARED_MUTEX, options=("--threshold", "100ms"))
+    assert traced.exit == 0, traced
+    child = int(traced.out)
+    finding = traced.find("pthread_mutex_lock")
+    assert re.fullmatch(rf"held by pid {child} \(python3.*\)", finding["detail"]), finding["detail"]
+    assert (finding["holder"]["pid"], finding["holder"]["tid"]) == (child, None), finding["holder"]
+    assert finding["wait_kind"] == "lock" and finding["class"] == "lock"
