@@ -3,6 +3,8 @@ noinst_LTLIBRARIES = libreporter.la
 libreporter_la_SOURCES = \
 	reporter/commands/baseline_command.c \
 	reporter/commands/check.c \
+	reporter/commands/choices.c \
+	reporter/commands/choices.h \
 	reporter/commands/commands.h \
 	reporter/commands/diff.c \
 	reporter/commands/doctor.c \
@@ -49,6 +51,7 @@ libreporter_la_SOURCES = \
 	reporter/formats/format_stats_json.c \
 	reporter/formats/format_text.c \
 	reporter/formats/formats.h \
+	reporter/formats/registry.c \
 	reporter/formats/text.h \
 	reporter/formats/text_iteration.c \
 	reporter/formats/text_stack.c \

@@ -117,6 +117,7 @@ E2E_TESTS = \
 	tests/e2e/test_cut_short.py \
 	tests/e2e/test_endings.py \
 	tests/e2e/test_first_step.py \
+	tests/e2e/test_formats.py \
 	tests/e2e/test_freezes.py \
 	tests/e2e/test_holders.py \
 	tests/e2e/test_full.py \

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "choices.h"
 #include "commands.h"
 #include "words/describe.h"
 #include "load.h"
@@ -25,6 +26,7 @@ static const char help[] =
     "(default: stalltrace.out).\n"
     "\n"
     "Options:\n"
+    "  -f, --format F[=FILE]           one of the formats below (repeatable)\n"
     "      --fail-on LIST              what fails, any of (repeatable, by commas):\n"
     "                                  findings (default), budget (what took longer\n"
     "                                  than --budget, or 1s), class:NAME,\n"
@@ -57,6 +59,7 @@ enum {
 };
 
 static const struct option options[] = {
+    {"format", required_argument, NULL, 'f'},
     {"suppressions", required_argument, NULL, OPT_SUPPRESSIONS},
     {"no-builtin-suppressions", no_argument, NULL, OPT_NO_BUILTIN},
     {"show-suppressed", no_argument, NULL, OPT_SHOW_SUPPRESSED},
@@ -71,87 +74,76 @@ static const struct option options[] = {
 
 struct settings {
     struct load_options load_options;
+    struct choices choices;
     bool show_suppressed;
     struct criteria criteria;
 };
 
-static void print_text(struct strbuf *text)
+static void print_finding(struct strbuf *out, const struct model *model,
+                          const struct finding *finding)
 {
-    if (!output_is_utf8())
-        text_to_ascii(text);
-    fwrite(text->data, 1, text->len, stdout);
-    sb_free(text);
-}
-
-static void print_finding(const struct model *model, const struct finding *finding)
-{
-    struct strbuf line = {0};
-    sb_add(&line, "  ");
-    describe_finding(&line, finding);
-    sb_add(&line, over_budget(model, finding->max_ns) ? "  OVER BUDGET" : "");
-    describe_baseline_state(&line, model, finding);
-    sb_addf(&line, "  [%s]\n", finding->fingerprint);
+    sb_add(out, "  ");
+    describe_finding(out, finding);
+    sb_add(out, over_budget(model, finding->max_ns) ? "  OVER BUDGET" : "");
+    describe_baseline_state(out, model, finding);
+    sb_addf(out, "  [%s]\n", finding->fingerprint);
     if (finding->suppressed_by != NULL) {
-        sb_add(&line, "      ");
-        describe_suppression(&line, finding->suppressed_by);
-        sb_add(&line, "\n");
+        sb_add(out, "      ");
+        describe_suppression(out, finding->suppressed_by);
+        sb_add(out, "\n");
     }
-    print_text(&line);
 }
 
-static void print_verdict(const struct model *model, const struct model_totals *totals)
+static void print_verdict(struct strbuf *out, const struct model *model,
+                          const struct model_totals *totals)
 {
-    struct strbuf line = {0};
-    sb_add(&line, "stalltrace: ");
+    sb_add(out, "stalltrace: ");
     if (totals->findings > 0) {
-        describe_count(&line, totals->findings, "finding");
-        sb_add(&line, ": ");
-        describe_duration(&line, totals->total_ns);
-        sb_add(&line, " blocked in all, worst ");
-        describe_duration(&line, totals->max_ns);
+        describe_count(out, totals->findings, "finding");
+        sb_add(out, ": ");
+        describe_duration(out, totals->total_ns);
+        sb_add(out, " blocked in all, worst ");
+        describe_duration(out, totals->max_ns);
     } else {
         bool clean = totals->iterations_over_budget == 0 && !has_losses(model);
-        sb_add(&line, clean ? "clean: no blocking calls in " : "no findings in ");
-        describe_count(&line, totals->loops, "loop");
-        sb_add(&line, ", ");
-        describe_count(&line, totals->iterations, "iteration");
+        sb_add(out, clean ? "clean: no blocking calls in " : "no findings in ");
+        describe_count(out, totals->loops, "loop");
+        sb_add(out, ", ");
+        describe_count(out, totals->iterations, "iteration");
     }
     if (totals->known > 0)
-        sb_addf(&line, " (%zu known)", totals->known);
+        sb_addf(out, " (%zu known)", totals->known);
     if (totals->suppressed > 0)
-        sb_addf(&line, " (%zu suppressed)", totals->suppressed);
-    sb_add(&line, "\n");
-    describe_budget(&line, model, totals, "stalltrace: ");
-    print_text(&line);
+        sb_addf(out, " (%zu suppressed)", totals->suppressed);
+    sb_add(out, "\n");
+    describe_budget(out, model, totals, "stalltrace: ");
 }
 
 /* Says why no verdict is possible; losses have been listed. */
-static void print_impossible(const struct loaded *loaded, const struct model_totals *totals,
-                             const char *reason)
+static void print_impossible(struct strbuf *out, const struct loaded *loaded,
+                             const struct model_totals *totals, const char *reason)
 {
-    struct strbuf line = {0};
-    sb_add(&line, "stalltrace: no verdict: ");
+    sb_add(out, "stalltrace: no verdict: ");
     if (loaded->missing != NULL) {
-        sb_add(&line, "nothing was recorded: ");
-        sb_add_clean(&line, loaded->missing);
-        sb_add(&line, " does not exist; was the program started with `stalltrace run`?\n");
+        sb_add(out, "nothing was recorded: ");
+        sb_add_clean(out, loaded->missing);
+        sb_add(out, " does not exist; was the program started with `stalltrace run`?\n");
     } else if (loaded->empty != NULL && totals->loops > 0) {
-        sb_add(&line, "nothing was recorded in ");
-        sb_add_clean(&line, loaded->empty);
-        sb_add(&line, ": no process that wrote there ran an event loop\n");
+        sb_add(out, "nothing was recorded in ");
+        sb_add_clean(out, loaded->empty);
+        sb_add(out, ": no process that wrote there ran an event loop\n");
     } else if (totals->loops == 0 && !has_losses(&loaded->model)) {
-        sb_add(&line, totals->processes == 0
-                          ? "nothing was recorded: no process ran an event loop; "
-                          : "no event loop was seen; ");
-        sb_add(&line, "`stalltrace doctor COMMAND` says why, --loops widens what counts\n");
+        sb_add(out, totals->processes == 0 ? "nothing was recorded: no process ran an event loop; "
+                                           : "no event loop was seen; ");
+        sb_add(out, "`stalltrace doctor COMMAND` says why, --loops widens what counts\n");
     } else {
-        sb_add(&line, reason);
-        sb_add(&line, "\n");
+        sb_add(out, reason);
+        sb_add(out, "\n");
     }
-    print_text(&line);
 }
 
-static void print_findings(const struct settings *settings, const struct model *model)
+static void print_findings(struct strbuf *out, const struct settings *settings,
+                           const struct model *model)
 {
     for (size_t i = 0; i < model->count; i++) {
         const struct finding *finding = model->findings[i];
@@ -160,52 +152,85 @@ static void print_findings(const struct settings *settings, const struct model *
                          : finding->baseline_state != BASELINE_KNOWN ||
                                criteria_fail(&settings->criteria, model, finding, false);
         if (shown)
-            print_finding(model, finding);
+            print_finding(out, model, finding);
     }
     for (size_t i = 0; i < model->startup_count; i++) {
         if (criteria_fail(&settings->criteria, model, model->startup[i], true))
-            print_finding(model, model->startup[i]);
+            print_finding(out, model, model->startup[i]);
     }
 }
 
 /* Why it fails, and what shows more: one line. */
-static void print_failure(const struct settings *settings, const struct verdict *verdict,
-                          char **paths, int count)
+static void print_failure(struct strbuf *out, const struct settings *settings,
+                          const struct verdict *verdict, char **paths, int count)
 {
-    struct strbuf line = {0};
-    sb_addf(&line, "stalltrace: check fails: %s (--fail-on ", verdict->reason);
-    criteria_describe(&line, &settings->criteria);
-    sb_add(&line, "); look closer: ");
-    describe_command(&line, verdict->failing > 0 ? "report" : "stats",
+    sb_addf(out, "stalltrace: check fails: %s (--fail-on ", verdict->reason);
+    criteria_describe(out, &settings->criteria);
+    sb_add(out, "); look closer: ");
+    describe_command(out, verdict->failing > 0 ? "report" : "stats",
                      verdict->failing > 0 ? "--baseline" : NULL, settings->load_options.baseline,
                      paths, (size_t)count);
-    sb_add(&line, "\n");
-    print_text(&line);
+    sb_add(out, "\n");
 }
 
+/* The verdict and what led to it, in words. */
+static void print_all(struct strbuf *out, const struct loaded *loaded,
+                      const struct settings *settings, const struct verdict *verdict, char **paths,
+                      int count)
+{
+    const struct model *model = &loaded->model;
+    struct model_totals totals = model_totals(model);
+    if (totals.findings > 0 || totals.loops > 0)
+        print_verdict(out, model, &totals);
+    print_findings(out, settings, model);
+    describe_remarks(out, model, "  ");
+    if (verdict->status == EXIT_NOTHING)
+        print_impossible(out, loaded, &totals, verdict->reason);
+    else if (verdict->status == EXIT_FINDINGS)
+        print_failure(out, settings, verdict, paths, count);
+    else if (totals.findings > 0 && model->baseline != NULL && totals.known == totals.findings)
+        sb_add(out, "stalltrace: passes: nothing is new\n");
+    else if (totals.findings > 0)
+        sb_add(out, "stalltrace: passes: none of it is what --fail-on names\n");
+}
+
+/* A format other than text writes the findings that `report` writes. */
+static int write_choice(const struct choice *choice, const struct loaded *loaded,
+                        const struct settings *settings, struct strbuf *words)
+{
+    if (choice->format == format_at(0))
+        return choice->file != NULL ? output_to_file(choice->file, words->data, words->len)
+                                    : output_to_stdout(words->data, words->len);
+    struct format_options how = {.show_suppressed = settings->show_suppressed};
+    struct strbuf text = {0};
+    sb_add(&text, "");
+    choice->format->render(&text, &loaded->model, &how);
+    int result = choice->file != NULL ? output_to_file(choice->file, text.data, text.len)
+                                      : output_to_stdout(text.data, text.len);
+    sb_free(&text);
+    return result;
+}
+
+/* The words go to standard output, unless a format does. */
 static int verdict(struct loaded *loaded, const struct settings *settings, char **paths, int count)
 {
-    struct model *model = &loaded->model;
-    criteria_set_budget(&settings->criteria, model);
-    struct model_totals totals = model_totals(model);
-    struct verdict verdict =
-        judge(model, &settings->criteria, loaded->missing ? loaded->missing : loaded->empty, false);
-    if (totals.findings > 0 || totals.loops > 0)
-        print_verdict(model, &totals);
-    print_findings(settings, model);
-    struct strbuf remarks = {0};
-    sb_add(&remarks, "");
-    describe_remarks(&remarks, model, "  ");
-    print_text(&remarks);
-    if (verdict.status == EXIT_NOTHING)
-        print_impossible(loaded, &totals, verdict.reason);
-    else if (verdict.status == EXIT_FINDINGS)
-        print_failure(settings, &verdict, paths, count);
-    else if (totals.findings > 0 && model->baseline != NULL && totals.known == totals.findings)
-        printf("stalltrace: passes: nothing is new\n");
-    else if (totals.findings > 0)
-        printf("stalltrace: passes: none of it is what --fail-on names\n");
+    const struct choices *choices = &settings->choices;
+    criteria_set_budget(&settings->criteria, &loaded->model);
+    struct verdict verdict = judge(&loaded->model, &settings->criteria,
+                                   loaded->missing ? loaded->missing : loaded->empty, false);
+    struct strbuf words = {0};
+    sb_add(&words, "");
+    print_all(&words, loaded, settings, &verdict, paths, count);
+    if (!output_is_utf8())
+        text_to_ascii(&words);
     int status = verdict.status;
+    if (choices_stdout(choices) == NULL && output_to_stdout(words.data, words.len) < 0)
+        status = EXIT_ERROR;
+    for (size_t i = 0; i < choices->count; i++) {
+        if (write_choice(&choices->items[i], loaded, settings, &words) < 0)
+            status = EXIT_ERROR;
+    }
+    sb_free(&words);
     verdict_free(&verdict);
     return status;
 }
@@ -215,8 +240,12 @@ static int parse_options(struct settings *settings, int argc, char **argv)
 {
     struct load_options *load_options = &settings->load_options;
     int option;
-    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":f:h", options, NULL)) != -1) {
         switch (option) {
+        case 'f':
+            if (choices_add(&settings->choices, "check", FOR_CHECK, optarg) < 0)
+                return EXIT_ERROR;
+            break;
         case OPT_SUPPRESSIONS:
             rule_files_add(&load_options->suppressions, optarg);
             break;
@@ -244,7 +273,7 @@ static int parse_options(struct settings *settings, int argc, char **argv)
                 return EXIT_ERROR;
             break;
         case 'h':
-            fputs(help, stdout);
+            print_help(help, FOR_CHECK);
             return EXIT_CLEAN;
         default:
             return bad_option("check", options, option, argv);
@@ -266,6 +295,7 @@ int cmd_check(int argc, char **argv)
             result < 0 ? EXIT_ERROR : verdict(&loaded, &settings, argv + optind, argc - optind);
         loaded_free(&loaded);
     }
+    choices_free(&settings.choices);
     criteria_free(&settings.criteria);
     app_dirs_free(&settings.load_options.app_dirs);
     rule_files_free(&settings.load_options.suppressions);

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "choices.h"
 #include "commands.h"
-#include "formats/formats.h"
 #include "load.h"
 #include "util/output.h"
 
@@ -23,7 +23,7 @@ static const char help[] =
     "(default: stalltrace.out).\n"
     "\n"
     "Options:\n"
-    "  -f, --format FORMAT             text (default) or json\n"
+    "  -f, --format F[=FILE]           one of the formats below (repeatable)\n"
     "  -o, --output FILE               write to FILE instead of standard output\n"
     "      --full                      do not fold frames of libc and interpreters\n"
     "      --suppressions FILE         leave out what the rules in FILE cover (repeatable)\n"
@@ -74,39 +74,13 @@ static const struct option options[] = {
     {0},
 };
 
-/* One row a format. */
-static const struct format {
-    const char *name;
-    void (*render)(struct strbuf *out, const struct model *model,
-                   const struct format_options *options);
-    bool paged;
-} formats[] = {
-    {"text", format_text, true},
-    {"json", format_json, false},
-};
-
 struct settings {
-    const struct format *format;
-    const char *file; /* NULL: standard output */
+    struct choices choices;
+    const char *file; /* -o, or NULL */
     bool no_pager;
     struct format_options format_options;
     struct load_options load_options;
 };
-
-static const struct format *find_format(const char *name)
-{
-    const char *names[COUNT_OF(formats) + 1] = {NULL};
-    for (size_t i = 0; i < COUNT_OF(formats); i++) {
-        if (strcmp(formats[i].name, name) == 0)
-            return &formats[i];
-        names[i] = formats[i].name;
-    }
-    const char *near = nearest_name(name, names);
-    complain("report: unknown format '%s'; %s%s%s", name,
-             near ? "did you mean " : "the formats are ", near ? near : "text and json",
-             near ? "?" : "");
-    return NULL;
-}
 
 /* Returns -1 to go on, or the exit status. */
 static int parse_options(struct settings *settings, int argc, char **argv)
@@ -115,8 +89,7 @@ static int parse_options(struct settings *settings, int argc, char **argv)
     while ((option = getopt_long(argc, argv, ":f:o:h", options, NULL)) != -1) {
         switch (option) {
         case 'f':
-            settings->format = find_format(optarg);
-            if (settings->format == NULL)
+            if (choices_add(&settings->choices, "report", FOR_REPORT, optarg) < 0)
                 return EXIT_ERROR;
             break;
         case 'o':
@@ -161,7 +134,7 @@ static int parse_options(struct settings *settings, int argc, char **argv)
             settings->no_pager = true;
             break;
         case 'h':
-            fputs(help, stdout);
+            print_help(help, FOR_REPORT);
             return EXIT_CLEAN;
         default:
             return bad_option("report", options, option, argv);
@@ -170,29 +143,48 @@ static int parse_options(struct settings *settings, int argc, char **argv)
     return -1;
 }
 
-static int write_report(struct settings *settings, const struct model *model)
+static int write_one(struct settings *settings, const struct model *model,
+                     const struct choice *choice)
 {
     struct strbuf text = {0};
-    bool terminal = settings->file == NULL && output_is_terminal(STDOUT_FILENO);
+    sb_add(&text, "");
+    bool terminal = choice->file == NULL && output_is_terminal(STDOUT_FILENO);
     settings->format_options.color = terminal && output_wants_color(STDOUT_FILENO);
-    settings->format->render(&text, model, &settings->format_options);
-    if (settings->format->paged && !output_is_utf8())
+    choice->format->render(&text, model, &settings->format_options);
+    if (choice->format->paged && !output_is_utf8())
         text_to_ascii(&text);
     int result;
-    if (settings->file != NULL)
-        result = output_to_file(settings->file, text.data, text.len);
-    else if (terminal && settings->format->paged && !settings->no_pager)
+    if (choice->file != NULL)
+        result = output_to_file(choice->file, text.data, text.len);
+    else if (terminal && choice->format->paged && !settings->no_pager)
         result = output_to_pager(text.data, text.len);
     else
         result = output_to_stdout(text.data, text.len);
     sb_free(&text);
-    return result < 0 ? EXIT_ERROR : EXIT_CLEAN;
+    return result;
+}
+
+static int write_report(struct settings *settings, const struct model *model)
+{
+    const struct choices *choices = &settings->choices;
+    const struct choice text = {.format = format_at(0)};
+    if (choices->count == 0)
+        return write_one(settings, model, &text) < 0 ? EXIT_ERROR : EXIT_CLEAN;
+    int status = EXIT_CLEAN;
+    for (size_t i = 0; i < choices->count; i++) {
+        if (write_one(settings, model, &choices->items[i]) < 0)
+            status = EXIT_ERROR;
+    }
+    return status;
 }
 
 int cmd_report(int argc, char **argv)
 {
-    struct settings settings = {.format = &formats[0]};
+    struct settings settings = {0};
     int status = parse_options(&settings, argc, argv);
+    if (status < 0 && settings.file != NULL &&
+        choices_set_output(&settings.choices, "report", settings.file) < 0)
+        status = EXIT_ERROR;
     if (status >= 0)
         return status;
     struct loaded loaded;
@@ -203,6 +195,7 @@ int cmd_report(int argc, char **argv)
     }
     status = result < 0 ? EXIT_ERROR : write_report(&settings, &loaded.model);
     loaded_free(&loaded);
+    choices_free(&settings.choices);
     app_dirs_free(&settings.load_options.app_dirs);
     rule_files_free(&settings.load_options.suppressions);
     return status;

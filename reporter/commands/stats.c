@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "choices.h"
 #include "commands.h"
 #include "formats/format_stats.h"
 #include "load.h"
@@ -21,7 +22,7 @@ static const char help[] =
     "(default: stalltrace.out).\n"
     "\n"
     "Options:\n"
-    "  -f, --format FORMAT   text (default) or json\n"
+    "  -f, --format F[=FILE] one of the formats below (repeatable)\n"
     "  -o, --output FILE     write to FILE instead of standard output\n"
     "      --no-pager        never start a pager\n"
     "  -h, --help            show this help\n"
@@ -40,8 +41,9 @@ static const struct option options[] = {
 };
 
 struct settings {
-    bool json, no_pager;
-    const char *file; /* NULL: standard output */
+    struct choices choices;
+    bool no_pager;
+    const char *file; /* -o, or NULL */
 };
 
 /* Returns -1 to go on, or the exit status. */
@@ -51,11 +53,8 @@ static int parse_options(struct settings *settings, int argc, char **argv)
     while ((option = getopt_long(argc, argv, ":f:o:h", options, NULL)) != -1) {
         switch (option) {
         case 'f':
-            settings->json = strcmp(optarg, "json") == 0;
-            if (!settings->json && strcmp(optarg, "text") != 0) {
-                complain("stats: unknown format '%s'; the formats are text and json", optarg);
+            if (choices_add(&settings->choices, "stats", FOR_STATS, optarg) < 0)
                 return EXIT_ERROR;
-            }
             break;
         case 'o':
             settings->file = optarg;
@@ -64,7 +63,7 @@ static int parse_options(struct settings *settings, int argc, char **argv)
             settings->no_pager = true;
             break;
         case 'h':
-            fputs(help, stdout);
+            print_help(help, FOR_STATS);
             return EXIT_CLEAN;
         default:
             return bad_option("stats", options, option, argv);
@@ -73,31 +72,49 @@ static int parse_options(struct settings *settings, int argc, char **argv)
     return -1;
 }
 
-static int write_stats(const struct settings *settings, const struct model *model)
+static int write_one(const struct settings *settings, const struct model *model,
+                     const struct choice *choice)
 {
     struct strbuf text = {0};
-    bool terminal = settings->file == NULL && output_is_terminal(STDOUT_FILENO);
-    if (settings->json)
-        format_stats_json(&text, model);
-    else
+    bool terminal = choice->file == NULL && output_is_terminal(STDOUT_FILENO);
+    if (choice->format->paged)
         format_stats_text(&text, model, terminal && output_wants_color(STDOUT_FILENO));
-    if (!settings->json && !output_is_utf8())
+    else
+        format_stats_json(&text, model);
+    if (choice->format->paged && !output_is_utf8())
         text_to_ascii(&text);
     int result;
-    if (settings->file != NULL)
-        result = output_to_file(settings->file, text.data, text.len);
-    else if (terminal && !settings->json && !settings->no_pager)
+    if (choice->file != NULL)
+        result = output_to_file(choice->file, text.data, text.len);
+    else if (terminal && choice->format->paged && !settings->no_pager)
         result = output_to_pager(text.data, text.len);
     else
         result = output_to_stdout(text.data, text.len);
     sb_free(&text);
-    return result < 0 ? EXIT_ERROR : EXIT_CLEAN;
+    return result;
+}
+
+static int write_stats(const struct settings *settings, const struct model *model)
+{
+    const struct choices *choices = &settings->choices;
+    const struct choice text = {.format = format_at(0)};
+    if (choices->count == 0)
+        return write_one(settings, model, &text) < 0 ? EXIT_ERROR : EXIT_CLEAN;
+    int status = EXIT_CLEAN;
+    for (size_t i = 0; i < choices->count; i++) {
+        if (write_one(settings, model, &choices->items[i]) < 0)
+            status = EXIT_ERROR;
+    }
+    return status;
 }
 
 int cmd_stats(int argc, char **argv)
 {
     struct settings settings = {0};
     int status = parse_options(&settings, argc, argv);
+    if (status < 0 && settings.file != NULL &&
+        choices_set_output(&settings.choices, "stats", settings.file) < 0)
+        status = EXIT_ERROR;
     if (status >= 0)
         return status;
     struct loaded loaded;
@@ -109,5 +126,6 @@ int cmd_stats(int argc, char **argv)
     }
     status = result < 0 ? EXIT_ERROR : write_stats(&settings, &loaded.model);
     loaded_free(&loaded);
+    choices_free(&settings.choices);
     return status;
 }

@@ -31,7 +31,8 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     (("suppress", "--"), {"--list", "--suppressions", "--output"}, {"--strict"}),
     (("run", "--st"), {"--strict"}, {"--list"}),
     (("check", "-"), {"--fail-on", "--suppressions", "--help"}, {"--full"}),
-    (("report", "--format", ""), {"text", "json"}, set())])
+    (("report", "--format", ""), {"text", "json"}, set()),
+    (("check", "-f", "j"), {"json"}, {"text"})])
 def test_words(words, wanted, unwanted):
     found = offered(*words)
     assert wanted <= found and not unwanted & found, found
