@@ -107,3 +107,27 @@ def test_a_hang_is_ended_before_what_came_after_it_is_written(tmp_path):
             p.stdout.read(1)
             time.sleep(moment * 0.0004)  # any moment will do
             p.kill()
+
+
+def test_beside_busy_loops_no_wait_for_the_gil_is_a_call(run):
+    """Neither for the lock, nor for another thread to take it after it was asked for, nor for its mutex; also
+    where the thread that had it last is gone."""
+    program = """
+import asyncio, threading, time
+def compute(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+async def main():
+    other = threading.Thread(target=compute, args=(0.2,))
+    other.start()
+    for _ in range(10):
+        compute(0.02)
+        await asyncio.sleep(0)
+    while other.is_alive():
+        compute(0.01)
+asyncio.run(main())
+"""
+    with busy(5):
+        done = run("/usr/bin/python3", "-c", program, options=["--strict=lock", "--threshold", "1ms"])
+    assert [s for s in done.records("stall") if s["call"].startswith("pthread_")] == []

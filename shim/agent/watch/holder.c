@@ -3,6 +3,7 @@
 #include "agent/agent.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "agent/base/memory.h"
@@ -26,10 +27,27 @@ static bool read_gil(uint64_t cond, struct gil *gil)
            (unsigned)gil->locked <= 1 && st_py_is_tstate(&st_shared->py, gil->last_holder);
 }
 
-bool st_is_gil(const struct st_call *call, uint64_t cond)
+/* The condition variable of the lock, once it has been seen: with the thread that had the lock last
+ * its state may be gone, and nothing tells it any more. */
+static uint64_t gil_cond;
+
+static bool is_gil_at(uint64_t cond)
 {
     struct gil gil;
-    return call->rule == ST_RULE_COND && read_gil(cond, &gil);
+    if (cond != gil_cond && !read_gil(cond, &gil))
+        return false;
+    gil_cond = cond;
+    return true;
+}
+
+/* It has a mutex, which is next to it; and whoever was asked to give the lock up waits until
+ * another thread has taken it, at a second pair of them behind those. */
+bool st_is_gil(const struct st_call *call, uint64_t word)
+{
+    enum { COND = sizeof(pthread_cond_t), BOTH = COND + sizeof(pthread_mutex_t) };
+    if (call->rule == ST_RULE_MUTEX)
+        return is_gil_at(word - COND) || is_gil_at(word - COND - BOTH);
+    return call->rule == ST_RULE_COND && (is_gil_at(word) || is_gil_at(word - BOTH));
 }
 
 /* Python waits in Thread.start until the new thread runs. */
@@ -57,7 +75,8 @@ const char *st_own_wait(const struct st_call *call, const struct st_what *what,
     uint64_t cond;
     if (call->class != ST_LOCK || !st_shared->py.version)
         return NULL;
-    if (call->rule == ST_RULE_COND && what->kind == ST_WHAT_WORDS) {
+    if ((call->rule == ST_RULE_COND || call->rule == ST_RULE_MUTEX) &&
+        what->kind == ST_WHAT_WORDS) {
         memcpy(&cond, what->bytes, sizeof(cond));
         if (st_is_gil(call, cond))
             return "the GIL";
@@ -139,7 +158,8 @@ void st_add_holder(const struct st_slot *s, const struct st_what *what, const st
     struct st_text t = {detail, size, strlen(detail)};
     st_add_other(&t, s, what, call, args, held);
     uint64_t thread, cond;
-    if (call->rule == ST_RULE_COND && what->kind == ST_WHAT_WORDS) {
+    if ((call->rule == ST_RULE_COND || call->rule == ST_RULE_MUTEX) &&
+        what->kind == ST_WHAT_WORDS) {
         memcpy(&cond, what->bytes, sizeof(cond));
         add_gil_holder(&t, s, cond, held);
         return;
