@@ -158,8 +158,7 @@ void st_add_holder(const struct st_slot *s, const struct st_what *what, const st
     struct st_text t = {detail, size, strlen(detail)};
     st_add_other(&t, s, what, call, args, held);
     uint64_t thread, cond;
-    if ((call->rule == ST_RULE_COND || call->rule == ST_RULE_MUTEX) &&
-        what->kind == ST_WHAT_WORDS) {
+    if (call->rule == ST_RULE_COND && what->kind == ST_WHAT_WORDS) {
         memcpy(&cond, what->bytes, sizeof(cond));
         add_gil_holder(&t, s, cond, held);
         return;
