@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "util/exit_status.h"
+#include "util/output.h"
 
 static void complain_unknown(const char *name, unsigned int command, const char *text, size_t len)
 {
@@ -87,6 +91,40 @@ int choices_set_output(struct choices *choices, const char *name, const char *fi
     GROW(choices->items, choices->count, choices->cap);
     choices->items[choices->count++] = (struct choice){.format = format_at(0), .file = file};
     return 0;
+}
+
+static int write_one(const struct choice *choice, const struct model *model, bool may_page,
+                     choices_render *render, void *context)
+{
+    struct strbuf text = {0};
+    sb_add(&text, "");
+    bool terminal = choice->file == NULL && output_is_terminal(STDOUT_FILENO);
+    render(&text, model, choice->format, terminal && output_wants_color(STDOUT_FILENO), context);
+    if (choice->format->paged && !output_is_utf8())
+        text_to_ascii(&text);
+    int result;
+    if (choice->file != NULL)
+        result = output_to_file(choice->file, text.data, text.len);
+    else if (terminal && choice->format->paged && may_page)
+        result = output_to_pager(text.data, text.len);
+    else
+        result = output_to_stdout(text.data, text.len);
+    sb_free(&text);
+    return result;
+}
+
+int choices_write(const struct choices *choices, const struct model *model, bool may_page,
+                  choices_render *render, void *context)
+{
+    const struct choice text = {.format = format_at(0)};
+    const struct choice *items = choices->count > 0 ? choices->items : &text;
+    size_t count = choices->count > 0 ? choices->count : 1;
+    int status = EXIT_CLEAN;
+    for (size_t i = 0; i < count; i++) {
+        if (write_one(&items[i], model, may_page, render, context) < 0)
+            status = EXIT_ERROR;
+    }
+    return status;
 }
 
 void choices_free(struct choices *choices)

@@ -143,39 +143,13 @@ static int parse_options(struct settings *settings, int argc, char **argv)
     return -1;
 }
 
-static int write_one(struct settings *settings, const struct model *model,
-                     const struct choice *choice)
+/* See choices_write; `context` is the command's settings. */
+static void render(struct strbuf *out, const struct model *model, const struct format *format,
+                   bool color, void *context)
 {
-    struct strbuf text = {0};
-    sb_add(&text, "");
-    bool terminal = choice->file == NULL && output_is_terminal(STDOUT_FILENO);
-    settings->format_options.color = terminal && output_wants_color(STDOUT_FILENO);
-    choice->format->render(&text, model, &settings->format_options);
-    if (choice->format->paged && !output_is_utf8())
-        text_to_ascii(&text);
-    int result;
-    if (choice->file != NULL)
-        result = output_to_file(choice->file, text.data, text.len);
-    else if (terminal && choice->format->paged && !settings->no_pager)
-        result = output_to_pager(text.data, text.len);
-    else
-        result = output_to_stdout(text.data, text.len);
-    sb_free(&text);
-    return result;
-}
-
-static int write_report(struct settings *settings, const struct model *model)
-{
-    const struct choices *choices = &settings->choices;
-    const struct choice text = {.format = format_at(0)};
-    if (choices->count == 0)
-        return write_one(settings, model, &text) < 0 ? EXIT_ERROR : EXIT_CLEAN;
-    int status = EXIT_CLEAN;
-    for (size_t i = 0; i < choices->count; i++) {
-        if (write_one(settings, model, &choices->items[i]) < 0)
-            status = EXIT_ERROR;
-    }
-    return status;
+    struct settings *settings = context;
+    settings->format_options.color = color;
+    format->render(out, model, &settings->format_options);
 }
 
 int cmd_report(int argc, char **argv)
@@ -193,7 +167,9 @@ int cmd_report(int argc, char **argv)
         complain_missing(&loaded);
         result = -ENOENT;
     }
-    status = result < 0 ? EXIT_ERROR : write_report(&settings, &loaded.model);
+    status = result < 0 ? EXIT_ERROR
+                        : choices_write(&settings.choices, &loaded.model, !settings.no_pager,
+                                        render, &settings);
     loaded_free(&loaded);
     choices_free(&settings.choices);
     app_dirs_free(&settings.load_options.app_dirs);
